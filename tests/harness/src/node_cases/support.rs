@@ -1,0 +1,120 @@
+//! What of the cases this version of Innkeeper can play: the one table. A
+//! case that needs more is skipped, with the reason that is given here.
+
+use serde_json::Value;
+
+use super::script::Case;
+
+/// The exports that a guest can have.
+const EXPORTS: &[&str] = &["request"];
+
+/// The ops that the guest `node-case` knows.
+const OPS: &[&str] = &[
+    // The head of the response.
+    "set-status",
+    "set-header",
+    "append-header",
+    "remove-header",
+    "write-head",
+    "flush-headers",
+    "keep-alive",
+    "send-date",
+    // Looking at it.
+    "get-header",
+    "has-header",
+    "header-names",
+    "headers-sent",
+    // Interim responses.
+    "write-continue",
+    "write-processing",
+    "write-early-hints",
+    // The body.
+    "write",
+    "end",
+    "end-with",
+    "add-trailers",
+    "cork",
+    "uncork",
+    "destroy",
+    "report",
+    // The body of the request.
+    "read-body",
+    "echo-body",
+    // Control.
+    "log",
+    "sleep-ms",
+    "repeat",
+    "trap",
+    "return",
+    "try",
+];
+
+/// Why a case cannot be played; none if it can.
+#[must_use]
+pub fn missing(case: &Case) -> Option<String> {
+    if let Some(export) = case
+        .on
+        .keys()
+        .find(|export| !EXPORTS.contains(&export.as_str()))
+    {
+        return Some(format!("needs the export `{export}`"));
+    }
+    let mut ops = Vec::new();
+    for part in case.on.values() {
+        match part {
+            Value::Object(targets) => targets.values().for_each(|list| collect(list, &mut ops)),
+            list => collect(list, &mut ops),
+        }
+    }
+    let unknown = ops.into_iter().find(|op| !OPS.contains(op))?;
+    Some(format!("needs the op `{unknown}`"))
+}
+
+/// The names of the ops of a list, and of the ops inside them.
+fn collect<'a>(list: &'a Value, ops: &mut Vec<&'a str>) {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .for_each(|op| collect_op(op, ops));
+}
+
+fn collect_op<'a>(op: &'a Value, ops: &mut Vec<&'a str>) {
+    let Some([Value::String(name), arguments @ ..]) = op.as_array().map(Vec::as_slice) else {
+        return;
+    };
+    ops.push(name);
+    match (name.as_str(), arguments) {
+        ("try", inner) => inner.iter().for_each(|op| collect_op(op, ops)),
+        ("repeat", [_, inner]) => collect(inner, ops),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(on: Value) -> Case {
+        let case = serde_json::json!({
+            "id": "x", "area": "x", "title": "x", "source": "probe", "verdict": "node",
+            "on": on, "connections": [], "expect": {}
+        });
+        serde_json::from_value(case).expect("a case")
+    }
+
+    #[test]
+    fn what_is_missing_is_told() {
+        let known = serde_json::json!({"request": {"/": [["try", ["end"]], ["repeat", 2, [["write", "a"]]]]}});
+        assert_eq!(missing(&case(known)), None);
+        let op = serde_json::json!({"request": [["try", ["no-such-op", "r"]]]});
+        assert_eq!(
+            missing(&case(op)).as_deref(),
+            Some("needs the op `no-such-op`")
+        );
+        let export = serde_json::json!({"no-such-export": []});
+        assert_eq!(
+            missing(&case(export)).as_deref(),
+            Some("needs the export `no-such-export`")
+        );
+    }
+}

@@ -4,11 +4,11 @@
 //! Everything has a deadline, [`DEADLINE`] until set. What does not
 //! come as it should is a panic at the test's line, with what came instead.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::DEADLINE;
 use crate::bytes::{DATE, DATE_LEN, count, find, mask_date, show};
@@ -43,15 +43,12 @@ impl Client {
     #[must_use]
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = match TcpStream::connect_timeout(&address, DEADLINE) {
+        let stream = match open(address) {
             Ok(stream) => stream,
             Err(error) => panic!("cannot connect to {address}: {error}"),
         };
         // Each `send` is a segment of its own.
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
-        stream
-            .set_write_timeout(Some(DEADLINE))
-            .expect("the time is not zero");
         Self {
             stream,
             pending: Vec::new(),
@@ -329,6 +326,20 @@ impl Client {
     fn all(&self) -> Vec<u8> {
         [self.consumed.as_slice(), self.pending.as_slice()].concat()
     }
+}
+
+/// Connects, within [`DEADLINE`]; so long may a write take, too.
+///
+/// # Errors
+///
+/// If the connection is refused, or not answered.
+pub fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    // Not `connect_timeout`: it reports a server that accepts and resets as if
+    // it had refused. A blocking connect obeys the time for writes.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_write_timeout(Some(DEADLINE))?;
+    socket.connect(&address.into())?;
+    Ok(socket.into())
 }
 
 #[cfg(test)]

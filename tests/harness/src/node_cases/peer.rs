@@ -14,6 +14,7 @@ use socket2::SockRef;
 use super::script::Step;
 use crate::bytes::count;
 use crate::pulse::Pulse;
+use crate::wire;
 
 /// How long `wait-for` waits at most, and how long a write may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -86,7 +87,7 @@ impl Seen {
 impl Peer {
     /// Connects; a connection that is refused is a state, not an error.
     pub fn connect(address: SocketAddr, pulse: &Pulse) -> Self {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
+        match wire::open(address) {
             Ok(stream) => Self::on(stream, pulse),
             Err(_) => Self {
                 stream: None,

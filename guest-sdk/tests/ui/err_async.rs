@@ -1,0 +1,8 @@
+use innkeeper_guest::{IncomingMessage, Result, ServerResponse, handler};
+
+#[handler]
+async fn handle(_req: IncomingMessage, _res: ServerResponse) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use innkeeper_guest::{Result, handler};
+
+#[handler]
+fn handle() -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

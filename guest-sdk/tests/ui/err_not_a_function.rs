@@ -1,0 +1,6 @@
+use innkeeper_guest::handler;
+
+#[handler]
+struct Handler;
+
+fn main() {}

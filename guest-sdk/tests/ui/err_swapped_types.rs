@@ -1,0 +1,8 @@
+use innkeeper_guest::{IncomingMessage, Result, ServerResponse, handler};
+
+#[handler]
+fn handle(_res: ServerResponse, _req: IncomingMessage) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

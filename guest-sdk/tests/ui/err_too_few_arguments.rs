@@ -1,0 +1,8 @@
+use innkeeper_guest::{IncomingMessage, Result, handler};
+
+#[handler]
+fn handle(_req: IncomingMessage) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use innkeeper_guest::{IncomingMessage, ServerResponse, handler};
+
+#[handler]
+fn handle(_req: IncomingMessage, _res: ServerResponse) -> &'static str {
+    "hello"
+}
+
+fn main() {}

@@ -74,14 +74,7 @@ pub fn wasi_hello() -> Result<PathBuf> {
     let target_dir = target_dir();
     workspace::run(
         workspace::cargo()
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--target",
-                TARGET,
-                "--manifest-path",
-            ])
+            .args(["build", "--release", "--target", TARGET, "--manifest-path"])
             .arg(manifest)
             .arg("--target-dir")
             .arg(&target_dir),
@@ -123,7 +116,6 @@ fn build() -> Result<BTreeMap<String, PathBuf>> {
     build
         .args([
             "build",
-            "--quiet",
             "--profile",
             "guest",
             "--target",

@@ -38,6 +38,16 @@ pub enum Output {
     Stderr,
 }
 
+/// What becomes of a child's standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stderr {
+    /// It is collected line by line.
+    #[default]
+    Collected,
+    /// It goes to `/dev/null`; benchmarks do not want to pay for reading it.
+    Discarded,
+}
+
 impl Process {
     /// Starts a command with both outputs collected and no input.
     ///
@@ -48,22 +58,26 @@ impl Process {
     ///
     /// If it cannot be started.
     pub fn spawn(command: &mut Command) -> Result<Self> {
-        Self::spawn_beating(command, Pulse::default())
+        Self::spawn_with(command, Pulse::default(), Stderr::Collected)
     }
 
-    /// The same, with a pulse that others beat too.
+    /// The same, with a pulse that others beat too, and with a choice of what
+    /// becomes of its standard error.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
-    pub fn spawn_beating(command: &mut Command, pulse: Pulse) -> Result<Self> {
+    pub fn spawn_with(command: &mut Command, pulse: Pulse, stderr: Stderr) -> Result<Self> {
         let name = command_line(command);
         let mut child = command
             .env_remove("RUST_BACKTRACE")
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(match stderr {
+                Stderr::Collected => Stdio::piped(),
+                Stderr::Discarded => Stdio::null(),
+            })
             .spawn()
             .with_context(|| format!("cannot start `{name}`"))?;
         let stdout = collect(child.stdout.take(), &pulse);
@@ -179,9 +193,12 @@ impl Drop for Process {
 
 fn collect<R: Read + Send + 'static>(pipe: Option<R>, pulse: &Pulse) -> Arc<Lines> {
     let lines = Arc::new(Lines::default());
+    let Some(pipe) = pipe else {
+        *lines.ended.lock() = true;
+        return lines;
+    };
     let (collected, pulse) = (lines.clone(), pulse.clone());
     thread::spawn(move || {
-        let Some(pipe) = pipe else { return };
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         while reader

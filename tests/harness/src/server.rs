@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::logs::LogLine;
-use crate::process::{Output, Process};
+use crate::process::{Output, Process, Stderr};
 use crate::pulse::Pulse;
 use crate::wire::Client;
 use crate::{DEADLINE, guests, workspace};
@@ -23,6 +23,7 @@ pub struct Server {
     listen: Vec<String>,
     args: Vec<OsString>,
     pulse: Pulse,
+    stderr: Stderr,
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ impl Server {
             listen: Vec::new(),
             args: Vec::new(),
             pulse: Pulse::default(),
+            stderr: Stderr::default(),
         }
     }
 
@@ -88,6 +90,13 @@ impl Server {
         self
     }
 
+    /// Throws its log away.
+    #[must_use]
+    pub fn discard_log(mut self) -> Self {
+        self.stderr = Stderr::Discarded;
+        self
+    }
+
     /// Beats this pulse with every line that it prints.
     #[must_use]
     pub fn pulse(mut self, pulse: &Pulse) -> Self {
@@ -119,7 +128,7 @@ impl Server {
             self.listen.push("127.0.0.1:0".to_owned());
         }
         let wanted = self.listen.len();
-        let process = Process::spawn_beating(&mut self.command()?, self.pulse.clone())?;
+        let process = Process::spawn_with(&mut self.command()?, self.pulse.clone(), self.stderr)?;
         let addresses = process.wait_lines(Output::Stdout, DEADLINE, |lines| {
             let bound: Vec<_> = lines.iter().filter_map(|line| listening_on(line)).collect();
             (bound.len() >= wanted).then_some(bound)

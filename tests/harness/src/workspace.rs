@@ -48,7 +48,6 @@ pub fn build_host(target_dir: &Path, release: bool) -> Result<PathBuf> {
     build
         .args([
             "build",
-            "--quiet",
             "--package",
             "innkeeper",
             "--bin",
@@ -114,6 +113,15 @@ fn find_host_binary() -> Result<PathBuf> {
     }
     let (target_dir, release) = own_profile()?;
     build_host(&target_dir, release)
+}
+
+/// The target directory that the running executable was built in.
+///
+/// # Errors
+///
+/// If it is not in one.
+pub fn target_dir() -> Result<PathBuf> {
+    own_profile().map(|(target_dir, _)| target_dir)
 }
 
 /// The target directory and profile that the running executable was built in:

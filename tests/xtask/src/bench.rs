@@ -1,0 +1,332 @@
+//! `cargo xtask bench`: the host beside its baselines, both sides of a ratio
+//! in the same run. Here: what is measured; [`wrk`] and [`idle`] measure,
+//! [`report`] writes it down.
+
+mod idle;
+mod report;
+mod wrk;
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use innkeeper_harness::process::{Output, Process};
+use innkeeper_harness::server::{Running, Server, listening_on};
+use innkeeper_harness::{DEADLINE, guests, workspace};
+
+use self::report::{Row, Unit};
+use self::wrk::{Load, Wrk};
+
+/// Measure the host beside its baselines, and write docs/benchmarks.md
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only the rows whose name contains this; nothing is written then
+    filter: Option<String>,
+    /// The `wasmtime` to compare with [default: $WASMTIME, or that on PATH]
+    #[arg(long, value_name = "PATH")]
+    wasmtime: Option<PathBuf>,
+    /// Rounds for each side, alternating; the median counts
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    rounds: usize,
+    /// Seconds for each round
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    seconds: u32,
+}
+
+/// Something that is measured: one of the host's ways against a baseline.
+struct Bench {
+    name: &'static str,
+    host: HostKind,
+    baseline: BaselineKind,
+    measure: Measure,
+    /// What `docs/decisions` and the design ask for.
+    bar: &'static str,
+}
+
+#[derive(Clone, Copy)]
+enum HostKind {
+    Fresh,
+    FreshWithAccessLog,
+    Pooled,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BaselineKind {
+    Hyper,
+    WasmtimeServe,
+}
+
+#[derive(Clone, Copy)]
+enum Measure {
+    Throughput(Load),
+    IdleMemory,
+}
+
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "hello, fresh instance",
+        host: HostKind::Fresh,
+        baseline: BaselineKind::Hyper,
+        measure: Measure::Throughput(Load::Hello),
+        bar: "≥ 0.50",
+    },
+    Bench {
+        name: "hello, fresh instance, access log",
+        host: HostKind::FreshWithAccessLog,
+        baseline: BaselineKind::Hyper,
+        measure: Measure::Throughput(Load::Hello),
+        bar: "",
+    },
+    Bench {
+        name: "hello, pooled instance",
+        host: HostKind::Pooled,
+        baseline: BaselineKind::Hyper,
+        measure: Measure::Throughput(Load::Hello),
+        bar: "≥ 0.80",
+    },
+    Bench {
+        name: "hello, fresh instance, against wasmtime serve",
+        host: HostKind::Fresh,
+        baseline: BaselineKind::WasmtimeServe,
+        measure: Measure::Throughput(Load::Hello),
+        bar: "≥ 4",
+    },
+    Bench {
+        name: "response of 1 MiB",
+        host: HostKind::Fresh,
+        baseline: BaselineKind::Hyper,
+        measure: Measure::Throughput(Load::Mebibyte),
+        bar: "≥ 0.70",
+    },
+    Bench {
+        name: "echo of 1 MiB",
+        host: HostKind::Fresh,
+        baseline: BaselineKind::Hyper,
+        measure: Measure::Throughput(Load::Echo),
+        bar: "≥ 0.50",
+    },
+    Bench {
+        name: "memory of an idle connection",
+        host: HostKind::Fresh,
+        baseline: BaselineKind::Hyper,
+        measure: Measure::IdleMemory,
+        bar: "≤ 4 kB",
+    },
+];
+
+/// What is needed to start either side.
+struct Bins {
+    host: PathBuf,
+    bench_guest: PathBuf,
+    hyper: PathBuf,
+    wasmtime: Option<(PathBuf, PathBuf)>,
+    wrk: Wrk,
+}
+
+/// Measures, prints, and writes `docs/benchmarks.md`.
+pub fn bench(args: &Args) -> Result<()> {
+    let wanted = |bench: &&Bench| {
+        args.filter
+            .as_ref()
+            .is_none_or(|filter| bench.name.contains(filter))
+    };
+    let benches: Vec<_> = BENCHES.iter().filter(wanted).collect();
+    if benches.is_empty() {
+        let names: Vec<_> = BENCHES.iter().map(|bench| bench.name).collect();
+        bail!(
+            "no row has `{}` in its name; there are:\n  {}",
+            args.filter.as_deref().unwrap_or(""),
+            names.join("\n  ")
+        );
+    }
+    let bins = Bins::build(args)?;
+    let mut rows = Vec::new();
+    for bench in benches {
+        if bench.baseline == BaselineKind::WasmtimeServe && bins.wasmtime.is_none() {
+            println!(
+                "{}: left out, no `wasmtime` on PATH; name one with --wasmtime PATH",
+                bench.name
+            );
+            continue;
+        }
+        let row = measure(bench, &bins, args)
+            .with_context(|| format!("cannot measure {}", bench.name))?;
+        println!("{row}");
+        rows.push(row);
+    }
+    if args.filter.is_none() {
+        report::write(&rows, args.rounds, args.seconds)?;
+        println!("wrote {}", report::PATH);
+    }
+    Ok(())
+}
+
+fn measure(bench: &Bench, bins: &Bins, args: &Args) -> Result<Row> {
+    let host = bins.start_host(bench)?;
+    let baseline = bins.start_baseline(bench.baseline)?;
+    let (ours, theirs, unit) = match bench.measure {
+        Measure::Throughput(load) => {
+            let mut ours = Vec::new();
+            let mut theirs = Vec::new();
+            // A first round that does not count, then each side in turn, so
+            // that a change of the machine's mood hits both.
+            for round in 0..=args.rounds {
+                let seconds = if round == 0 { 1 } else { args.seconds };
+                let samples = (
+                    bins.wrk.requests_per_second(host.addr(), load, seconds)?,
+                    bins.wrk
+                        .requests_per_second(baseline.address, load, seconds)?,
+                );
+                if round > 0 {
+                    ours.push(samples.0);
+                    theirs.push(samples.1);
+                }
+            }
+            (median(ours), median(theirs), Unit::of(load))
+        }
+        Measure::IdleMemory => (
+            idle::bytes_per_connection(host.addr(), host.process().id())?,
+            idle::bytes_per_connection(baseline.address, baseline.process.id())?,
+            Unit::Bytes,
+        ),
+    };
+    let baseline = match bench.baseline {
+        BaselineKind::Hyper => "bare hyper",
+        BaselineKind::WasmtimeServe => "wasmtime serve",
+    };
+    Ok(Row {
+        name: bench.name,
+        ours,
+        baseline,
+        theirs,
+        unit,
+        bar: bench.bar,
+    })
+}
+
+impl Bins {
+    fn build(args: &Args) -> Result<Self> {
+        idle::raise_open_files()?;
+        let wrk = Wrk::find()?;
+        let target_dir = workspace::target_dir()?;
+        let host = workspace::build_host(&target_dir, true)?;
+        workspace::run(
+            workspace::cargo()
+                .args([
+                    "build",
+                    "--release",
+                    "--package",
+                    "innkeeper-benches",
+                    "--target-dir",
+                ])
+                .arg(&target_dir),
+        )?;
+        let wasmtime = match find_wasmtime(args)? {
+            Some(wasmtime) => Some((wasmtime, guests::wasi_hello()?)),
+            None => None,
+        };
+        let bench_guest = guests::component("bench")?.to_owned();
+        Ok(Self {
+            host,
+            bench_guest,
+            hyper: target_dir.join("release/hyper-baseline"),
+            wasmtime,
+            wrk,
+        })
+    }
+
+    fn start_host(&self, bench: &Bench) -> Result<Running> {
+        let server = Server::at(&self.bench_guest).program(&self.host);
+        let server = match bench.host {
+            HostKind::Fresh => server.arg("--access-log", "off"),
+            HostKind::FreshWithAccessLog => server.arg("--access-log", "on").discard_log(),
+            HostKind::Pooled => server
+                .arg("--access-log", "off")
+                .arg("--instances", "pooled"),
+        };
+        match bench.measure {
+            Measure::Throughput(_) => server,
+            Measure::IdleMemory => server
+                .arg("--keep-alive-timeout", "600s")
+                .arg("--connections-max", (2 * idle::CONNECTIONS).to_string())
+                .arg(
+                    "--connections-per-peer-max",
+                    (2 * idle::CONNECTIONS).to_string(),
+                ),
+        }
+        .try_start()
+    }
+
+    fn start_baseline(&self, kind: BaselineKind) -> Result<Baseline> {
+        match (kind, &self.wasmtime) {
+            (BaselineKind::WasmtimeServe, Some((wasmtime, component))) => {
+                let mut command = Command::new(wasmtime);
+                command
+                    .args(["serve", "--addr", "127.0.0.1:0", "-S", "cli"])
+                    .arg(component);
+                Baseline::start(&mut command, Output::Stderr, |line| {
+                    line.strip_prefix("Serving HTTP on http://")?
+                        .trim_end_matches('/')
+                        .parse()
+                        .ok()
+                })
+            }
+            _ => Baseline::start(&mut Command::new(&self.hyper), Output::Stdout, listening_on),
+        }
+    }
+}
+
+/// A server to compare with.
+struct Baseline {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Baseline {
+    fn start(
+        command: &mut Command,
+        output: Output,
+        address: fn(&str) -> Option<SocketAddr>,
+    ) -> Result<Self> {
+        let process = Process::spawn(command)?;
+        let address = process.wait_lines(output, DEADLINE, |lines| {
+            lines.iter().find_map(|line| address(line))
+        })?;
+        Ok(Self { process, address })
+    }
+}
+
+fn find_wasmtime(args: &Args) -> Result<Option<PathBuf>> {
+    let named = args
+        .wasmtime
+        .clone()
+        .or_else(|| env::var_os("WASMTIME").map(PathBuf::from));
+    if let Some(path) = named {
+        if !path.is_file() {
+            bail!(
+                "{} is no file: name the `wasmtime` executable",
+                path.display()
+            );
+        }
+        return Ok(Some(path));
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    Ok(env::split_paths(&path)
+        .map(|folder| folder.join("wasmtime"))
+        .find(|path| path.is_file()))
+}
+
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_median_of_an_odd_number() {
+        assert!((super::median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask test`: every check there is, one after another, as CI runs it.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use innkeeper_harness::workspace::{cargo, command_line};
+use innkeeper_harness::{guests, workspace};
+
+/// One check.
+struct Step {
+    name: &'static str,
+    command: Command,
+}
+
+/// Runs the checks, and stops at the first that fails.
+pub fn test() -> Result<()> {
+    let begun = Instant::now();
+    guests::ensure_target()?;
+    for mut step in steps()? {
+        println!("── {}: {}", step.name, command_line(&step.command));
+        let begun = Instant::now();
+        if workspace::run(&mut step.command).is_err() {
+            bail!(
+                "{} failed; this runs it again:\n  {}",
+                step.name,
+                command_line(&step.command)
+            );
+        }
+        println!("── {}: {:.1} s\n", step.name, begun.elapsed().as_secs_f32());
+    }
+    println!(
+        "all checks passed in {:.0} s",
+        begun.elapsed().as_secs_f32()
+    );
+    Ok(())
+}
+
+fn steps() -> Result<Vec<Step>> {
+    let host = workspace::target_dir()?.join("debug/innkeeper");
+    let step = |name, command| Step { name, command };
+    let mut steps = vec![
+        step("format", task(&["fmt", "--all", "--check"])),
+        step("guests", task(&["xtask", "guests"])),
+        step(
+            "lints",
+            task(&["clippy", "--all-targets", "--", "--deny", "warnings"]),
+        ),
+        step("lints of guests", clippy_guests()?),
+        step(
+            "host",
+            task(&["build", "--package", "innkeeper", "--bin", "innkeeper"]),
+        ),
+        step(
+            "tests",
+            with(task(&["test"]), "INNKEEPER_BIN", &host.to_string_lossy()),
+        ),
+        step(
+            "documentation",
+            with(
+                task(&["doc", "--no-deps"]),
+                "RUSTDOCFLAGS",
+                "-D warnings -D rustdoc::broken_intra_doc_links",
+            ),
+        ),
+    ];
+    if has_cargo_deny() {
+        steps.push(step("dependencies", task(&["deny", "check"])));
+    } else {
+        println!(
+            "cargo-deny is not installed: dependencies are not checked (`cargo install cargo-deny`)"
+        );
+    }
+    Ok(steps)
+}
+
+/// Guests are linted as what they are: components.
+fn clippy_guests() -> Result<Command> {
+    let mut command = task(&[
+        "clippy",
+        "--target",
+        guests::TARGET,
+        "--target-dir",
+        "target/guests",
+    ]);
+    for name in guests::names()? {
+        command.args(["--package", &name]);
+    }
+    command.args(["--", "--deny", "warnings"]);
+    Ok(command)
+}
+
+fn task(args: &[&str]) -> Command {
+    let mut command = cargo();
+    command.args(args);
+    command
+}
+
+fn with(mut command: Command, name: &str, value: &str) -> Command {
+    command.env(name, value);
+    command
+}
+
+fn has_cargo_deny() -> bool {
+    let mut probe = task(&["deny", "--version"]);
+    probe
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,1 +1,52 @@
-//! x
+//! Innkeeper: an HTTP server that keeps guests.
+//!
+//! The host owns every socket; what answers a request is a sandboxed
+//! WebAssembly component that sees it as Node's `http` does. A request takes
+//! this path:
+//!
+//! 1. [`server`] binds, and starts [`wire::listener`] for each address;
+//! 2. [`wire::listener`] accepts, and starts a [`wire::connection`];
+//! 3. [`wire::connection`] waits for a request, reads its head
+//!    ([`wire::http1::head`]) and makes an [`wire::exchange`];
+//! 4. [`handler`] admits it ([`app::admission`]), takes an instance
+//!    ([`guest::instance`]), calls the guest ([`guest::call`]) and finishes;
+//! 5. the guest's calls (`guest::api`) read the body ([`wire::http1::body`])
+//!    and write the response ([`wire::http1::response`]) through the exchange;
+//! 6. [`wire::connection`] takes the connection back: the next request, or a
+//!    lingering close.
+//!
+//! To embed it, start at [`server::Server`]:
+//!
+//! ```no_run
+//! use innkeeper::config::{AppConfig, Cache, Config, InstancePolicy, Limits};
+//! use innkeeper::server::Server;
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let config = Config {
+//!     listen: vec!["127.0.0.1:0".parse()?],
+//!     app: AppConfig {
+//!         name: "hello".to_owned(),
+//!         component: "hello.wasm".into(),
+//!         env: Vec::new(),
+//!         instances: InstancePolicy::PerRequest,
+//!     },
+//!     limits: Limits::default(),
+//!     cache: Cache::Default,
+//! };
+//! let server = Server::bind(&config).await?;
+//! println!("listening on {}", server.addresses()[0]);
+//! let report = server.run(std::future::pending(), std::future::pending()).await;
+//! println!("{} finished, {} cut", report.finished, report.cut);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod server;
+pub mod wire;
+pub mod handler;
+pub mod app;
+pub mod guest;
+pub mod config;
+pub mod error;
+pub mod telemetry;
+pub mod cli;

@@ -1,0 +1,45 @@
+//! Apps: what is served, and how much of it at a time.
+
+pub mod admission;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::app::admission::Admission;
+use crate::config::Config;
+use crate::guest::component::Guest;
+use crate::guest::demotion::Demotion;
+use crate::guest::engine::Engine;
+use crate::guest::instance::Instances;
+
+/// A component with its name, its limits and its instances.
+pub struct App {
+    /// Its name in logs.
+    pub name: String,
+    /// Who may come in.
+    pub admission: Admission,
+    /// What answers.
+    pub instances: Instances,
+    /// Where its calls go that compute for too long.
+    pub demotion: Arc<Demotion>,
+}
+
+impl App {
+    /// Loads the app that `config` names.
+    ///
+    /// # Errors
+    /// A component that cannot be read, compiled or linked; a system without
+    /// room for the sandbox.
+    pub fn load(config: &Config) -> Result<Self> {
+        let limits = Arc::new(config.limits.clone());
+        let engine = Engine::new(&limits, &config.cache)?;
+        let guest = Guest::load(&engine, &config.app.component)?;
+        Ok(App {
+            name: config.app.name.clone(),
+            admission: Admission::new(limits.instances_max),
+            instances: Instances::new(engine, guest, &config.app, limits),
+            demotion: Arc::new(Demotion::new()?),
+        })
+    }
+}

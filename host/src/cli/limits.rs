@@ -1,0 +1,237 @@
+//! The limits as flags: every field of [`Limits`] has one, with the same name
+//! and the same default, and a value that carries its unit.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{ArgAction, Args};
+
+use crate::config::Limits;
+
+/// The limits of a host, as flags.
+#[derive(Debug, Args)]
+pub struct LimitFlags {
+    /// Open connections in all; one more is closed.
+    #[arg(long, help_heading = "Connections", value_name = "COUNT", default_value_t = Limits::default().connections_max)]
+    connections_max: usize,
+    /// Open connections of one peer address; one more is told 503.
+    #[arg(long, help_heading = "Connections", value_name = "COUNT", default_value_t = Limits::default().connections_per_peer_max)]
+    connections_per_peer_max: usize,
+    /// Exchanges on one connection, or `off`; the last one says `Connection: close`.
+    #[arg(long, help_heading = "Connections", value_name = "COUNT", default_value_t = Count(Limits::default().requests_per_connection_max))]
+    requests_per_connection_max: Count,
+    /// Idle time between requests, told in `Keep-Alive`, or `off`.
+    #[arg(long, help_heading = "Connections", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().keep_alive_timeout))]
+    keep_alive_timeout: OptionalTime,
+    /// How much later than told an idle connection closes.
+    #[arg(long, help_heading = "Connections", value_name = "DURATION", default_value_t = Time(Limits::default().keep_alive_timeout_buffer))]
+    keep_alive_timeout_buffer: Time,
+    /// Time without a byte in either direction, whatever is waited for, or `off`.
+    #[arg(long, help_heading = "Connections", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().idle_timeout))]
+    idle_timeout: OptionalTime,
+    /// Answer a client that has sent its request and a FIN.
+    #[arg(long, help_heading = "Connections", value_name = "BOOL", default_value_t = Limits::default().half_open, action = ArgAction::Set)]
+    half_open: bool,
+    /// Time for reading on after the response: an unread body, or until the client closes.
+    #[arg(long, help_heading = "Connections", value_name = "DURATION", default_value_t = Time(Limits::default().linger_timeout))]
+    linger_timeout: Time,
+    /// Bytes discarded while waiting for the client to close.
+    #[arg(long, help_heading = "Connections", value_name = "BYTES", default_value_t = Size::of(Limits::default().linger_bytes_max))]
+    linger_bytes_max: Size,
+    /// Time for exchanges in flight once the server is told to stop.
+    #[arg(long, help_heading = "Connections", value_name = "DURATION", default_value_t = Time(Limits::default().drain_timeout))]
+    drain_timeout: Time,
+    /// Time for a request head, or `off`.
+    #[arg(long, help_heading = "Requests", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().head_timeout))]
+    head_timeout: OptionalTime,
+    /// Time for a request head and its body, or `off`.
+    #[arg(long, help_heading = "Requests", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().request_timeout))]
+    request_timeout: OptionalTime,
+    /// Bytes of target, header names and header values.
+    #[arg(long, help_heading = "Requests", value_name = "BYTES", default_value_t = Size::of(Limits::default().head_bytes_max))]
+    head_bytes_max: Size,
+    /// Header lines of a request, its trailers, or a response.
+    #[arg(long, help_heading = "Requests", value_name = "COUNT", default_value_t = Limits::default().header_count_max)]
+    header_count_max: usize,
+    /// Bytes of a request body.
+    #[arg(long, help_heading = "Requests", value_name = "BYTES", default_value_t = Size::of(Limits::default().request_body_bytes_max))]
+    request_body_bytes_max: Size,
+    /// Bytes of an unread body that are read on so that the connection can be used again.
+    #[arg(long, help_heading = "Requests", value_name = "BYTES", default_value_t = Size::of(Limits::default().unread_body_bytes_max))]
+    unread_body_bytes_max: Size,
+    /// Time a write may make no progress, or `off`.
+    #[arg(long, help_heading = "Responses", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().write_stall_timeout))]
+    write_stall_timeout: OptionalTime,
+    /// Bytes of the head that a guest may set.
+    #[arg(long, help_heading = "Responses", value_name = "BYTES", default_value_t = Size::of(Limits::default().response_head_bytes_max))]
+    response_head_bytes_max: Size,
+    /// Bytes a guest may buffer without waiting.
+    #[arg(long, help_heading = "Responses", value_name = "BYTES", default_value_t = Size::of(Limits::default().response_buffer_bytes_max))]
+    response_buffer_bytes_max: Size,
+    /// Make a body on a response that has none an error instead of dropping it.
+    #[arg(long, help_heading = "Responses")]
+    reject_body_not_allowed: bool,
+    /// Bytes of linear memory of one instance.
+    #[arg(long, help_heading = "Guests", value_name = "BYTES", default_value_t = Size::of(Limits::default().memory_bytes_max))]
+    memory_bytes_max: Size,
+    /// Elements of all tables of one instance.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().table_elements_max)]
+    table_elements_max: usize,
+    /// Instances alive at once; one request more is told 503.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().instances_max)]
+    instances_max: u32,
+    /// Requests that a pooled instance serves.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().requests_per_instance_max)]
+    requests_per_instance_max: u64,
+    /// CPU time of one call into a guest, or `off`.
+    #[arg(long, help_heading = "Guests", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().cpu_time_max))]
+    cpu_time_max: OptionalTime,
+    /// Time of one call into a guest, waiting included, or `off`.
+    #[arg(long, help_heading = "Guests", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().wall_time_max))]
+    wall_time_max: OptionalTime,
+    /// Resource handles of one instance.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().handles_max)]
+    handles_max: usize,
+    /// Bytes per second of a guest's output that reach the log.
+    #[arg(long, help_heading = "Guests", value_name = "BYTES", default_value_t = Size::of(Limits::default().log_bytes_per_second))]
+    log_bytes_per_second: Size,
+}
+
+impl LimitFlags {
+    /// The limits that were asked for.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections_max: self.connections_max,
+            connections_per_peer_max: self.connections_per_peer_max,
+            requests_per_connection_max: self.requests_per_connection_max.0,
+            keep_alive_timeout: self.keep_alive_timeout.0,
+            keep_alive_timeout_buffer: self.keep_alive_timeout_buffer.0,
+            idle_timeout: self.idle_timeout.0,
+            half_open: self.half_open,
+            linger_timeout: self.linger_timeout.0,
+            linger_bytes_max: self.linger_bytes_max.0,
+            drain_timeout: self.drain_timeout.0,
+            head_timeout: self.head_timeout.0,
+            request_timeout: self.request_timeout.0,
+            head_bytes_max: self.head_bytes_max.as_usize(),
+            header_count_max: self.header_count_max,
+            request_body_bytes_max: self.request_body_bytes_max.0,
+            unread_body_bytes_max: self.unread_body_bytes_max.0,
+            write_stall_timeout: self.write_stall_timeout.0,
+            response_head_bytes_max: self.response_head_bytes_max.as_usize(),
+            response_buffer_bytes_max: self.response_buffer_bytes_max.as_usize(),
+            reject_body_not_allowed: self.reject_body_not_allowed,
+            memory_bytes_max: self.memory_bytes_max.as_usize(),
+            table_elements_max: self.table_elements_max,
+            instances_max: self.instances_max,
+            requests_per_instance_max: self.requests_per_instance_max,
+            cpu_time_max: self.cpu_time_max.0,
+            wall_time_max: self.wall_time_max.0,
+            handles_max: self.handles_max,
+            log_bytes_per_second: self.log_bytes_per_second.0,
+        }
+    }
+}
+
+/// A duration, such as `1500ms`, `5s` or `2m`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Time(Duration);
+
+/// A duration, or `off` (which 0 means too).
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct OptionalTime(Option<Duration>);
+
+/// A number of bytes, such as `16384`, `16KiB` or `1MiB`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Size(u64);
+
+/// A count, or `off` (which 0 means too).
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Count(Option<u64>);
+
+impl Size {
+    fn of(bytes: impl TryInto<u64>) -> Self {
+        Size(bytes.try_into().unwrap_or(u64::MAX))
+    }
+
+    fn as_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "0" {
+            return Ok(Time(Duration::ZERO));
+        }
+        let parsed = humantime::parse_duration(text);
+        parsed.map(Time).map_err(|error| format!("{error}; write it with its unit, as in 1500ms or 5s"))
+    }
+}
+
+impl FromStr for OptionalTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(OptionalTime(None));
+        }
+        let Time(time) = text.parse()?;
+        Ok(OptionalTime((!time.is_zero()).then_some(time)))
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.parse::<ByteSize>();
+        parsed.map(|size| Size(size.as_u64())).map_err(|error| format!("{error}; write it as in 16384 or 16KiB"))
+    }
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Count(None));
+        }
+        let count: u64 = text.parse().map_err(|error| format!("{error}; write a number or off"))?;
+        Ok(Count((count > 0).then_some(count)))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(out)
+    }
+}
+
+impl fmt::Display for OptionalTime {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(time) => Time(time).fmt(out),
+            None => out.write_str("off"),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ByteSize(self.0).fmt(out)
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(count) => count.fmt(out),
+            None => out.write_str("off"),
+        }
+    }
+}

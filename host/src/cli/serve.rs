@@ -1,0 +1,183 @@
+//! `innkeeper serve`: flags to a configuration, a runtime, signals, and the
+//! report at the end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::limits::LimitFlags;
+use crate::config::{AppConfig, Cache, Config, InstancePolicy};
+use crate::server::Server;
+use crate::telemetry::logs::{self, Format};
+
+/// Serve a component over HTTP/1.1 until SIGTERM or SIGINT; a second signal
+/// cuts what is still in flight.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The component's file.
+    component: PathBuf,
+
+    /// Address to listen on; may be given several times. Port 0 takes a free
+    /// one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: Vec<SocketAddr>,
+
+    /// Environment variable for the guest; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
+    env: Vec<(String, String)>,
+
+    /// The app's name in logs; the file's name without `.wasm` if not given.
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Whether each request has a fresh instance, or instances serve several.
+    #[arg(long, value_enum, default_value_t = Instances::PerRequest)]
+    instances: Instances,
+
+    /// The form of log lines, on standard error.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+
+    /// Which log lines: a level, or `tracing` directives such as
+    /// `info,innkeeper=debug`.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+
+    /// Whether there is a log line for each exchange.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    access_log: Switch,
+
+    /// Directory for compiled components; `off` compiles at every start. The
+    /// user's cache directory if not given.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    #[command(flatten)]
+    limits: LimitFlags,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Instances {
+    PerRequest,
+    Pooled,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl Serve {
+    pub fn run(self) -> Result<ExitCode> {
+        let format = match self.log_format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        };
+        let _guard = logs::start(format, &self.log, self.access_log == Switch::On)
+            .with_context(|| format!("cannot log with the filter {:?}", self.log))?;
+        raise_descriptor_limit(self.limits.limits().connections_max);
+        let config = self.config();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the I/O threads")?;
+        runtime.block_on(serve(config))
+    }
+
+    fn config(self) -> Config {
+        let name = self.name.unwrap_or_else(|| {
+            self.component.file_stem().map_or_else(|| "app".to_owned(), |stem| stem.to_string_lossy().into_owned())
+        });
+        Config {
+            listen: self.listen,
+            app: AppConfig {
+                name,
+                component: self.component,
+                env: self.env,
+                instances: match self.instances {
+                    Instances::PerRequest => InstancePolicy::PerRequest,
+                    Instances::Pooled => InstancePolicy::Pooled,
+                },
+            },
+            limits: self.limits.limits(),
+            cache: match self.cache {
+                None => Cache::Default,
+                Some(directory) if directory.as_os_str() == "off" => Cache::Off,
+                Some(directory) => Cache::Directory(directory),
+            },
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<ExitCode> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let server = Server::bind(&config).await?;
+    for address in server.addresses() {
+        // What a script that started us with port 0 waits for.
+        println!("listening on http://{address}/");
+    }
+    tracing::info!(app = config.app.name, component = %config.app.component.display(), "serving");
+    let signals = tokio::sync::Mutex::new((&mut terminate, &mut interrupt));
+    let next = || async {
+        let mut signals = signals.lock().await;
+        let (terminate, interrupt) = &mut *signals;
+        next_signal(terminate, interrupt).await
+    };
+    let stop = async {
+        let name = next().await;
+        tracing::info!(target: "drain", signal = name, "draining: no new connections, a second signal cuts");
+    };
+    let cut = async {
+        next().await;
+    };
+    let report = server.run(stop, cut).await;
+    tracing::info!(
+        target: "drain",
+        finished = report.finished,
+        cut = report.cut,
+        "stopped: {} exchanges finished, {} cut",
+        report.finished,
+        report.cut
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+fn parse_env(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+/// Takes as many descriptors as the system allows: each connection needs one.
+fn raise_descriptor_limit(connections_max: usize) {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+    let needed = connections_max as u64 + 64;
+    if let Some(current) = getrlimit(Resource::Nofile).current.filter(|current| *current < needed) {
+        tracing::warn!(current, needed, "fewer open files are allowed than connections_max needs; raise ulimit -n");
+    }
+}

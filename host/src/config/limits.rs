@@ -1,0 +1,120 @@
+//! Every limit and timeout of the host: its meaning, its unit, its default and
+//! the reason for it. `cli` fills it in, everything else is handed it.
+//!
+//! `None` in an optional limit means that there is none.
+
+use std::time::Duration;
+
+/// What connections, messages and guests may cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Open connections in all; one more is accepted and closed. An idle one
+    /// costs a few kilobytes, so this bounds descriptors rather than memory.
+    pub connections_max: usize,
+    /// Open connections of one peer address; one more is told 503. A quarter
+    /// of all, so that no single peer can take them all.
+    pub connections_per_peer_max: usize,
+    /// Bytes of request target, field names and field values together; the
+    /// sum must stay below. Node's `maxHeaderSize`.
+    pub head_bytes_max: usize,
+    /// Header lines of a request, and of its trailers. Node's
+    /// `maxHeadersCount`, but one too many is a 431.
+    pub header_count_max: usize,
+    /// Time from the first byte of a head (for the first one, from the
+    /// accept) to its end. Node's `headersTimeout`.
+    pub head_timeout: Option<Duration>,
+    /// Time from the same start to the last byte of the body, as far as
+    /// somebody waits for it. Node's `requestTimeout`.
+    pub request_timeout: Option<Duration>,
+    /// Idle time after a response, told in `Keep-Alive`. Node's
+    /// `keepAliveTimeout`.
+    pub keep_alive_timeout: Option<Duration>,
+    /// How much later than told an idle connection closes, so that a request
+    /// sent in time is not lost. Node's `keepAliveTimeoutBuffer`.
+    pub keep_alive_timeout_buffer: Duration,
+    /// Time without a byte in either direction after which a connection is
+    /// dropped without a word, whatever it waits for. Node's `server.timeout`.
+    pub idle_timeout: Option<Duration>,
+    /// Time a write may make no progress before the connection is dropped.
+    pub write_stall_timeout: Option<Duration>,
+    /// Bytes of a request body; it streams, so this bounds transfer and not
+    /// memory.
+    pub request_body_bytes_max: u64,
+    /// Exchanges on one connection; the last one says `Connection: close`.
+    /// Node's `maxRequestsPerSocket`.
+    pub requests_per_connection_max: Option<u64>,
+    /// Bytes of an unread request body that are read on after the response,
+    /// so that the connection can be used again.
+    pub unread_body_bytes_max: u64,
+    /// Time for reading on: for an unread body, and, after a response that
+    /// closes, until the client has read its answer and closed too.
+    pub linger_timeout: Duration,
+    /// Bytes discarded while waiting for the client to close.
+    pub linger_bytes_max: u64,
+    /// Whether a client that has sent its request and a FIN is answered.
+    /// Node's `httpAllowHalfOpen`, but on.
+    pub half_open: bool,
+    /// Whether a body on a response that has none is an error instead of
+    /// being dropped. Node's `rejectNonStandardBodyWrites`.
+    pub reject_body_not_allowed: bool,
+    /// Bytes of the head that a guest may set.
+    pub response_head_bytes_max: usize,
+    /// Bytes a guest may have buffered without waiting (`try-write`).
+    pub response_buffer_bytes_max: usize,
+    /// Time for exchanges in flight once the server drains.
+    pub drain_timeout: Duration,
+
+    /// Bytes of linear memory of one instance, all its memories together.
+    pub memory_bytes_max: usize,
+    /// Elements of all tables of one instance.
+    pub table_elements_max: usize,
+    /// Instances alive at once; it sizes the pool, and one request more is
+    /// told 503 with `Retry-After`.
+    pub instances_max: u32,
+    /// Requests that a pooled instance serves before it is replaced.
+    pub requests_per_instance_max: u64,
+    /// CPU time of one call into a guest.
+    pub cpu_time_max: Option<Duration>,
+    /// Time of one call into a guest, waiting included.
+    pub wall_time_max: Option<Duration>,
+    /// Resource handles of one instance, of the host's and its own.
+    pub handles_max: usize,
+    /// Bytes of standard output and error per second and app that reach the
+    /// log; the rest is counted and dropped.
+    pub log_bytes_per_second: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections_max: 10_000,
+            connections_per_peer_max: 2_500,
+            head_bytes_max: 16 * 1024,
+            header_count_max: 1_000,
+            head_timeout: Some(Duration::from_secs(60)),
+            request_timeout: Some(Duration::from_secs(300)),
+            keep_alive_timeout: Some(Duration::from_secs(5)),
+            keep_alive_timeout_buffer: Duration::from_secs(1),
+            idle_timeout: None,
+            write_stall_timeout: Some(Duration::from_secs(30)),
+            request_body_bytes_max: 1 << 30,
+            requests_per_connection_max: None,
+            unread_body_bytes_max: 256 * 1024,
+            linger_timeout: Duration::from_secs(5),
+            linger_bytes_max: 16 << 20,
+            half_open: true,
+            reject_body_not_allowed: false,
+            response_head_bytes_max: 64 * 1024,
+            response_buffer_bytes_max: 1 << 20,
+            drain_timeout: Duration::from_secs(30),
+            memory_bytes_max: 128 << 20,
+            table_elements_max: 100_000,
+            instances_max: 1_000,
+            requests_per_instance_max: 1_000,
+            cpu_time_max: Some(Duration::from_secs(5)),
+            wall_time_max: Some(Duration::from_secs(300)),
+            handles_max: 10_000,
+            log_bytes_per_second: 64 * 1024,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The one table: what can go wrong with an exchange, and what follows from it
+//! for the client, the log and the connection. Grouped by whose fault it is.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tracing::Level;
+
+use crate::wire::http1::status;
+use crate::wire::watch::Interruption;
+
+/// Why an exchange did not go as its client hoped.
+#[derive(Debug, Error)]
+pub enum Fault {
+    // The client's.
+    /// It went away.
+    #[error("the client went away")]
+    ClientGone,
+    /// It did not take the response.
+    #[error("write_stall_timeout: the client takes nothing")]
+    WriteStall,
+    /// Nothing moved.
+    #[error("idle timeout: nothing was sent or received")]
+    Idle,
+    /// The body did not come.
+    #[error("request_timeout: the request body did not come")]
+    RequestTimeout,
+
+    // The guest's.
+    /// It returned without `end`.
+    #[error("the handler returned without ending the response")]
+    NotEnded,
+    /// It trapped.
+    #[error("the guest trapped: {0}")]
+    Trapped(String),
+    /// It computed for too long.
+    #[error("cpu_time_max: the guest used up its CPU time")]
+    CpuTime,
+    /// It took too long.
+    #[error("wall_time_max: the guest took too long")]
+    WallTime,
+    /// It wanted more than it may have.
+    #[error("{0}: the guest wanted more, and gave up")]
+    Memory(&'static str),
+    /// It dropped the connection.
+    #[error("the guest destroyed the connection")]
+    Destroyed,
+
+    // The host's.
+    /// As many exchanges as instances.
+    #[error("instances_max: {0} exchanges are in flight")]
+    Overloaded(u32),
+    /// No instance could be made.
+    #[error("cannot make an instance: {0}")]
+    Instance(String),
+    /// The server drains no longer.
+    #[error("the server was stopped")]
+    Cut,
+}
+
+/// What follows from a [`Fault`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Consequence {
+    /// The answer, if there is still somebody to be answered.
+    pub status: Option<u16>,
+    /// How loudly it is logged.
+    pub level: Level,
+    /// Whether the connection closes after the answer.
+    pub close: bool,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+}
+
+impl Fault {
+    /// The table.
+    pub fn consequence(&self) -> Consequence {
+        let row = |status, level, close, retry_after: Option<u64>| Consequence {
+            status,
+            level,
+            close,
+            retry_after: retry_after.map(Duration::from_secs),
+        };
+        match self {
+            Fault::ClientGone | Fault::Destroyed => row(None, Level::DEBUG, true, None),
+            Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true, None),
+            Fault::RequestTimeout => row(Some(408), Level::INFO, true, None),
+            Fault::NotEnded | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),
+            Fault::CpuTime | Fault::WallTime | Fault::Memory(_) => row(Some(500), Level::ERROR, false, None),
+            Fault::Overloaded(_) => row(Some(503), Level::WARN, false, Some(1)),
+            Fault::Instance(_) => row(Some(500), Level::ERROR, false, None),
+            Fault::Cut => row(None, Level::WARN, true, None),
+        }
+    }
+}
+
+impl From<Interruption> for Fault {
+    fn from(interruption: Interruption) -> Self {
+        match interruption {
+            Interruption::ClientGone => Fault::ClientGone,
+            Interruption::Destroyed => Fault::Destroyed,
+            Interruption::WriteStall => Fault::WriteStall,
+            Interruption::Idle => Fault::Idle,
+            Interruption::RequestTimeout => Fault::RequestTimeout,
+            Interruption::Cut => Fault::Cut,
+            Interruption::Deadline => Fault::WallTime,
+        }
+    }
+}
+
+/// What a client reads with a status of the host's own: nothing about the
+/// cause.
+pub fn sentence(status: u16) -> String {
+    format!("{status} {}\n", status::reason(status))
+}
+
+/// The same, with the number under which the log has the cause.
+pub fn sentence_with_id(status: u16, exchange: u64) -> String {
+    format!("{status} {}\nexchange {exchange}\n", status::reason(status))
+}

@@ -1,0 +1,129 @@
+//! The engine: how components are compiled, where instances live in memory,
+//! and the clock by which guests are preempted.
+
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use crate::config::{Cache, Limits};
+use crate::guest::plain;
+
+/// The length of an epoch tick: how long a guest may compute, at most twice
+/// over, before the host looks at it.
+pub const TICK: Duration = Duration::from_millis(1);
+
+/// Core instances, memories and tables that one component may consist of. A
+/// Rust component has three core instances; composed ones have several of that.
+const CORE_INSTANCES_MAX: u32 = 20;
+
+/// Bytes of each instance's memory, table and stack that stay mapped when it
+/// is gone, and are zeroed instead of given back: cheaper than faulting them
+/// in again for the next request. Memory: what an instance that answers a
+/// megabyte touches. Only what was touched costs anything.
+const KEEP_RESIDENT: (usize, usize, usize) = (4 << 20, 64 * 1024, 64 * 1024);
+
+/// The stack of a guest's fiber: wasm's part, and room for host functions.
+const STACK_BYTES: (usize, usize) = (512 * 1024, 1 << 20);
+
+/// An engine and its clock.
+#[derive(Clone)]
+pub struct Engine {
+    inner: wasmtime::Engine,
+    _clock: Arc<Clock>,
+}
+
+/// Keeps the clock's thread going.
+struct Clock;
+
+impl Engine {
+    /// Makes the engine for components without concurrency (Innkeeper's own
+    /// contract and WASI 0.2).
+    ///
+    /// # Errors
+    /// A pool that does not fit the address space, a cache directory that
+    /// cannot be used.
+    pub fn new(limits: &Limits, cache: &Cache) -> Result<Self> {
+        let mut config = Config::new();
+        config.concurrency_support(false);
+        config.epoch_interruption(true);
+        config.cranelift_opt_level(OptLevel::Speed);
+        config.memory_init_cow(true);
+        config.max_wasm_stack(STACK_BYTES.0);
+        config.async_stack_size(STACK_BYTES.1);
+        config.cache(open_cache(cache)?);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+        let inner = wasmtime::Engine::new(&config)
+            .map_err(plain)
+            .with_context(|| format!("cannot set up the sandbox for {} instances", limits.instances_max))?;
+        let clock = Arc::new(Clock);
+        start_clock(inner.weak(), Arc::downgrade(&clock))?;
+        Ok(Engine { inner, _clock: clock })
+    }
+
+    /// wasmtime's own.
+    pub fn inner(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+}
+
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let instances = limits.instances_max;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(4))
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(2))
+        .total_stacks(instances)
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(CORE_INSTANCES_MAX)
+        .max_tables_per_component(CORE_INSTANCES_MAX)
+        .max_memory_size(limits.memory_bytes_max)
+        .table_elements(limits.table_elements_max)
+        .linear_memory_keep_resident(KEEP_RESIDENT.0)
+        .table_keep_resident(KEEP_RESIDENT.1)
+        .async_stack_keep_resident(KEEP_RESIDENT.2)
+        // Zeroes only the pages that a guest has touched, where the kernel
+        // can say which (Linux 6.7).
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+fn open_cache(cache: &Cache) -> Result<Option<wasmtime::Cache>> {
+    let mut config = wasmtime::CacheConfig::new();
+    match cache {
+        Cache::Off => return Ok(None),
+        Cache::Default => {}
+        Cache::Directory(directory) => {
+            config.with_directory(directory);
+        }
+    }
+    let opened = wasmtime::Cache::new(config).map_err(plain);
+    match (opened, cache) {
+        (Ok(cache), _) => Ok(Some(cache)),
+        (Err(error), Cache::Directory(directory)) => {
+            Err(error).with_context(|| format!("cannot use {} as cache directory", directory.display()))
+        }
+        (Err(error), _) => {
+            // No home directory, or not ours to write: slower starts, no harm.
+            tracing::warn!("components are compiled at every start: {error:#}");
+            Ok(None)
+        }
+    }
+}
+
+/// Ticks until the engine or the clock's owners are gone.
+fn start_clock(engine: EngineWeak, clock: Weak<Clock>) -> Result<()> {
+    let tick = move || {
+        while clock.strong_count() > 0 {
+            let Some(engine) = engine.upgrade() else { return };
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    };
+    thread::Builder::new().name("epoch".to_owned()).spawn(tick).context("cannot start the clock thread")?;
+    Ok(())
+}

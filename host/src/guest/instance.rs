@@ -1,0 +1,191 @@
+//! Instances: a store with its memory, limits and WASI, made for a request or
+//! taken from the pool, and given back or dropped after it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use crate::config::{AppConfig, InstancePolicy, Limits};
+use crate::guest::api;
+use crate::guest::api::bindings::App as Bindings;
+use crate::guest::component::Guest;
+use crate::guest::cpu::{Cpu, Preemption};
+use crate::guest::engine::Engine;
+use crate::guest::stdio::{GuestLog, Stream};
+
+/// Bytes of arguments that one call may bring from a guest to the host at
+/// once: a body of this size in one `write` is copied as a whole.
+const CALL_BYTES_MAX: usize = 256 << 20;
+
+/// Makes instances of one component, and keeps pooled ones.
+pub struct Instances {
+    engine: Engine,
+    guest: Guest,
+    facts: Arc<AppFacts>,
+    policy: InstancePolicy,
+    idle: Mutex<Vec<Instance>>,
+}
+
+/// What every instance of an app has in common.
+pub struct AppFacts {
+    limits: Arc<Limits>,
+    env: Vec<(String, String)>,
+    log: GuestLog,
+}
+
+/// One instance, between calls.
+pub struct Instance {
+    pub(super) store: Store<HostState>,
+    pub(super) bindings: Bindings,
+    pub(super) cpu: Arc<Cpu>,
+    served: u64,
+}
+
+/// What the host keeps for an instance.
+pub struct HostState {
+    pub(super) table: ResourceTable,
+    facts: Arc<AppFacts>,
+    /// Made when the guest first asks for WASI: many never do.
+    wasi: Option<WasiCtx>,
+    memory: MemoryLimit,
+    cpu: Arc<Cpu>,
+}
+
+#[derive(Debug)]
+struct MemoryLimit {
+    bytes: usize,
+    bytes_max: usize,
+    table_elements_max: usize,
+    reached: Option<&'static str>,
+}
+
+impl Instances {
+    /// Prepares to make instances of `guest`.
+    pub fn new(engine: Engine, guest: Guest, app: &AppConfig, limits: Arc<Limits>) -> Self {
+        let log = GuestLog::new(&app.name, limits.log_bytes_per_second);
+        let facts = Arc::new(AppFacts { limits, env: app.env.clone(), log });
+        Instances { engine, guest, facts, policy: app.instances, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// An instance for one request.
+    ///
+    /// # Errors
+    /// wasmtime's: the pool is exhausted, or the component traps at its start.
+    pub async fn take(&self) -> wasmtime::Result<Instance> {
+        if let Some(instance) = self.idle.lock().pop() {
+            return Ok(instance);
+        }
+        let mut store = self.store();
+        let bindings = self.guest.pre().instantiate_async(&mut store).await?;
+        let cpu = store.data().cpu.clone();
+        Ok(Instance { store, bindings, cpu, served: 0 })
+    }
+
+    /// Takes back an instance whose call returned, for the next request if the
+    /// policy says so.
+    pub fn give_back(&self, mut instance: Instance) {
+        instance.served += 1;
+        if self.policy == InstancePolicy::PerRequest
+            || instance.served >= self.facts.limits.requests_per_instance_max
+        {
+            return;
+        }
+        api::forget_exchange(&mut instance.store.data_mut().table);
+        self.idle.lock().push(instance);
+    }
+
+    fn store(&self) -> Store<HostState> {
+        let limits = &self.facts.limits;
+        let cpu = Arc::new(Cpu::new(limits.cpu_time_max));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles_max);
+        let mut store = Store::new(
+            self.engine.inner(),
+            HostState {
+                table,
+                facts: self.facts.clone(),
+                wasi: None,
+                memory: MemoryLimit {
+                    bytes: 0,
+                    bytes_max: limits.memory_bytes_max,
+                    table_elements_max: limits.table_elements_max,
+                    reached: None,
+                },
+                cpu,
+            },
+        );
+        store.limiter(|state| &mut state.memory);
+        store.set_max_component_handles(limits.handles_max);
+        store.set_hostcall_fuel(CALL_BYTES_MAX);
+        // Two ticks: a call begun just before a tick is not hit by it.
+        store.set_epoch_deadline(2);
+        store.epoch_deadline_callback(|context| match context.data().cpu.preempt() {
+            Preemption::Go => Ok(UpdateDeadline::Continue(1)),
+            Preemption::Yield => Ok(UpdateDeadline::Yield(1)),
+            Preemption::Stop => Ok(UpdateDeadline::Interrupt),
+        });
+        store
+    }
+}
+
+impl HostState {
+    /// The memory or table limit that the guest has run into, if any.
+    pub(super) fn memory_limit_reached(&self) -> Option<&'static str> {
+        self.memory.reached
+    }
+
+    /// The host's limits.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.facts.limits
+    }
+}
+
+impl WasiView for HostState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let facts = &self.facts;
+        let ctx = self.wasi.get_or_insert_with(|| {
+            WasiCtxBuilder::new()
+                .envs(&facts.env)
+                .stdout(facts.log.stream(Stream::Stdout))
+                .stderr(facts.log.stream(Stream::Stderr))
+                // No directory, and no network: what is not granted is not there.
+                .allow_tcp(false)
+                .allow_udp(false)
+                .allow_ip_name_lookup(false)
+                .build()
+        });
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = self.bytes.saturating_add(desired.saturating_sub(current));
+        if bytes > self.bytes_max {
+            self.reached = Some("memory_bytes_max");
+            return Ok(false);
+        }
+        self.bytes = bytes;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > self.table_elements_max {
+            self.reached = Some("table_elements_max");
+        }
+        Ok(desired <= self.table_elements_max)
+    }
+}

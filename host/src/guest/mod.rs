@@ -1,0 +1,16 @@
+//! The sandbox: components, instances, calls. The only place that names
+//! `wasmtime`; sees a request as an `Exchange` and knows nothing of parsing.
+
+pub mod engine;
+pub mod component;
+pub mod instance;
+pub mod call;
+pub mod cpu;
+pub mod demotion;
+mod stdio;
+mod api;
+
+/// A wasmtime error as one of the host's, its causes in its text.
+fn plain(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
+}

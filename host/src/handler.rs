@@ -1,0 +1,105 @@
+//! The spine: what happens to an exchange, in order. Every stage is called from
+//! here, and takes what the one before it made.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::app::App;
+use crate::app::admission::Permit;
+use crate::error::{Fault, sentence_with_id};
+use crate::guest::call::{Outcome, call};
+use crate::telemetry::access;
+use crate::wire::connection::Answer;
+use crate::wire::exchange::Exchange;
+use crate::wire::watch::Watch;
+
+/// Answers every exchange of a server.
+pub struct Handler {
+    app: Arc<App>,
+}
+
+impl Handler {
+    /// Answers with `app`.
+    pub fn new(app: App) -> Self {
+        Handler { app: Arc::new(app) }
+    }
+}
+
+impl Answer for Handler {
+    fn answer(&self, exchange: Exchange) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(handle(self.app.clone(), exchange))
+    }
+}
+
+/// route → admit → instance → call → finish. The permit outlives the last byte.
+async fn handle(app: Arc<App>, exchange: Exchange) {
+    let admitted = app.admission.admit();
+    let answered = match &admitted {
+        Ok(permit) => run(&app, permit, &exchange).await,
+        Err(Fault::Overloaded(max)) => Err(Fault::Overloaded(*max)),
+        Err(other) => Err(Fault::Instance(other.to_string())),
+    };
+    finish(&exchange, &app, answered).await;
+    access::log(&exchange, Some(&app.name));
+    drop(admitted);
+}
+
+/// Has a guest answer; says what went wrong, if anything did.
+async fn run(app: &App, _permit: &Permit, exchange: &Exchange) -> Result<(), Fault> {
+    let instance = app.instances.take().await.map_err(|error| Fault::Instance(format!("{error:#}")))?;
+    let called = call(instance, exchange.clone(), &app.demotion).await;
+    if let Some(instance) = called.instance {
+        app.instances.give_back(instance);
+    }
+    match called.outcome {
+        Outcome::Returned if exchange.socket().is_destroyed() => Err(Fault::Destroyed),
+        Outcome::Returned if exchange.with_response(|response| response.is_ended()) => Ok(()),
+        Outcome::Returned => Err(Fault::NotEnded),
+        Outcome::Trapped(cause) => Err(Fault::Trapped(cause)),
+        Outcome::CpuTime => Err(Fault::CpuTime),
+        Outcome::WallTime => Err(Fault::WallTime),
+        Outcome::Memory(limit) => Err(Fault::Memory(limit)),
+        Outcome::Interrupted(interruption) => Err(interruption.into()),
+    }
+}
+
+/// Answers for a guest that did not, and sends what is unsent. Dropping it
+/// leaves the rest unsent.
+async fn finish(exchange: &Exchange, app: &App, answered: Result<(), Fault>) {
+    if let Err(fault) = answered {
+        report(exchange, app, &fault);
+    }
+    let mut watch = Watch::new(exchange.clone());
+    let sent = poll_fn(|cx| match exchange.poll_flush(cx) {
+        Poll::Ready(sent) => Poll::Ready(sent.map_err(|_| Fault::ClientGone)),
+        Poll::Pending => watch.poll(cx, None).map(|interruption| Err(interruption.into())),
+    });
+    if let Err(fault) = sent.await {
+        report(exchange, app, &fault);
+    }
+}
+
+/// Logs a fault, and does for client and connection what follows from it.
+fn report(exchange: &Exchange, app: &App, fault: &Fault) {
+    let then = fault.consequence();
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::event!(tracing::Level::$level, app = app.name, exchange = exchange.id(), "{fault}")
+        };
+    }
+    match then.level {
+        tracing::Level::ERROR => log!(ERROR),
+        tracing::Level::WARN => log!(WARN),
+        tracing::Level::INFO => log!(INFO),
+        _ => log!(DEBUG),
+    }
+    match then.status {
+        Some(status) => {
+            let body = sentence_with_id(status, exchange.id());
+            exchange.answer(status, &body, then.retry_after, then.close);
+        }
+        None => exchange.abandon(crate::wire::error::MessageError::ConnectionReset),
+    }
+}

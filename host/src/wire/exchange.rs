@@ -1,0 +1,483 @@
+//! One request and its response on a connection. The exchange travels: the
+//! connection makes it, the handler and the guest's host functions work on it,
+//! the connection takes up again what is left. It is the only thing of `wire`
+//! that the rest of the host sees of a request.
+//!
+//! It is shared by reference count, and locked for the length of one call; the
+//! task that drives the connection is the only one that does so.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::config::Limits;
+use crate::wire::drain::Drain;
+use crate::wire::error::{ClientFault, MessageError};
+use crate::wire::http1::body::{Body, BodyError};
+use crate::wire::http1::fields::{FieldLimits, Line};
+use crate::wire::http1::head::{HeadLimits, RequestHead};
+use crate::wire::http1::response::{HIGH_WATER_MARK, Response, ResponseContext};
+use crate::wire::socket::Socket;
+
+/// One request and its response.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: u64,
+    started: Instant,
+    number: u64,
+    head: RequestHead,
+    socket: Arc<Socket>,
+    limits: Arc<Limits>,
+    drain: Drain,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    body: Body,
+    /// Bytes received and not yet used: of this body, then of what follows.
+    buffer: BytesMut,
+    /// Why the body cannot be read on.
+    broken: Option<MessageError>,
+    /// Whether somebody waits for the body, so that its timeout counts.
+    body_wanted: bool,
+    request_deadline: Option<Instant>,
+    response: Response,
+    /// Since when the socket has taken nothing, and its count at that time.
+    stalled: Option<(Instant, u64)>,
+    idle_timeout: Option<Duration>,
+    idle_since: Instant,
+    grace: Option<Duration>,
+}
+
+/// Where a connection hands a request over.
+#[derive(Debug)]
+pub struct ExchangeParts {
+    /// Unique in this process.
+    pub id: u64,
+    /// Which exchange of its connection this is, from 1.
+    pub number: u64,
+    /// The request head.
+    pub head: RequestHead,
+    /// The connection's socket.
+    pub socket: Arc<Socket>,
+    /// What came after the head.
+    pub buffer: BytesMut,
+    /// By when the body has to be there, if somebody waits for it.
+    pub request_deadline: Option<Instant>,
+    /// The limits of the host.
+    pub limits: Arc<Limits>,
+    /// Whether the server is closing.
+    pub drain: Drain,
+}
+
+/// What the exchange cost and how it ended, for the access log.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The status that was sent, or would have been.
+    pub status: u16,
+    /// Bytes of response body.
+    pub bytes: u64,
+    /// From the complete request head on.
+    pub duration: Duration,
+    /// Why the response did not come to its end, if it did not.
+    pub failure: Option<MessageError>,
+}
+
+/// What a deadline that passed was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expired {
+    /// `write_stall_timeout`.
+    WriteStall,
+    /// `request_timeout`.
+    Request,
+    /// `idle_timeout`, or the guest's own.
+    Idle,
+}
+
+impl Exchange {
+    /// Begins an exchange.
+    pub fn new(parts: ExchangeParts) -> Self {
+        let ExchangeParts { id, number, head, socket, buffer, request_deadline, limits, drain } = parts;
+        let head_limits = HeadLimits { bytes_max: limits.head_bytes_max, count_max: limits.header_count_max };
+        let is_last = limits.requests_per_connection_max.is_some_and(|max| number >= max);
+        let response = Response::new(ResponseContext {
+            version_1_1: head.version_1_1,
+            head_request: head.method() == "HEAD",
+            keep_alive: head.keep_alive && !is_last,
+            keep_alive_timeout: limits.keep_alive_timeout,
+            requests_max: limits.requests_per_connection_max,
+            reject_body_not_allowed: limits.reject_body_not_allowed,
+            buffer_bytes_max: limits.response_buffer_bytes_max,
+            field_limits: FieldLimits {
+                bytes_max: limits.response_head_bytes_max,
+                lines_max: limits.header_count_max,
+            },
+        });
+        let started = Instant::now();
+        let state = State {
+            body: Body::new(head.framing, limits.request_body_bytes_max, head_limits),
+            buffer,
+            broken: None,
+            body_wanted: false,
+            request_deadline,
+            response,
+            stalled: None,
+            idle_timeout: limits.idle_timeout,
+            idle_since: started,
+            grace: None,
+        };
+        let state = Mutex::new(state);
+        Exchange { inner: Arc::new(Inner { id, started, number, head, socket, limits, drain, state }) }
+    }
+
+    /// A number for logs and for the client, unique in this process.
+    pub fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    /// Which exchange of its connection this is, from 1.
+    pub fn number(&self) -> u64 {
+        self.inner.number
+    }
+
+    /// The request head.
+    pub fn head(&self) -> &RequestHead {
+        &self.inner.head
+    }
+
+    /// The connection's socket.
+    pub fn socket(&self) -> &Arc<Socket> {
+        &self.inner.socket
+    }
+
+    /// The limits of the host.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Whether the server is closing.
+    pub fn drain(&self) -> &Drain {
+        &self.inner.drain
+    }
+
+    // The request.
+
+    /// Whether the body was received to its end.
+    pub fn is_complete(&self) -> bool {
+        self.inner.state.lock().body.is_complete()
+    }
+
+    /// The trailers; empty before the end of the body.
+    pub fn trailers(&self) -> Vec<Line> {
+        self.inner.state.lock().body.trailers().to_vec()
+    }
+
+    /// Bytes of body received so far.
+    pub fn body_received(&self) -> u64 {
+        self.inner.state.lock().body.received()
+    }
+
+    /// Appends between one and `max` bytes of body to `into` and returns how
+    /// many; 0 at the end. A pending read can be dropped without loss.
+    ///
+    /// # Errors
+    /// Those of `read` in the contract. A client's fault is answered at once,
+    /// if no response was sent yet.
+    pub fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut Vec<u8>,
+        max: usize,
+    ) -> Poll<Result<usize, MessageError>> {
+        let state = &mut *self.inner.state.lock();
+        if self.inner.socket.is_destroyed() {
+            return Poll::Ready(Err(MessageError::Destroyed));
+        }
+        if let Some(error) = &state.broken {
+            return Poll::Ready(Err(error.clone()));
+        }
+        let polled = state.body.poll_read(cx, &self.inner.socket, &mut state.buffer, into, max);
+        state.body_wanted = polled.is_pending();
+        match ready!(polled) {
+            Ok(count) => Poll::Ready(Ok(count)),
+            Err(error) => Poll::Ready(Err(self.break_body(state, &error))),
+        }
+    }
+
+    /// Ready when [`Exchange::poll_read`] would be.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = &mut *self.inner.state.lock();
+        if state.broken.is_some() || self.inner.socket.is_destroyed() {
+            return Poll::Ready(());
+        }
+        let polled = state.body.poll_ready(cx, &self.inner.socket, &mut state.buffer);
+        state.body_wanted = polled.is_pending();
+        polled
+    }
+
+    fn break_body(&self, state: &mut State, error: &BodyError) -> MessageError {
+        let told = match error {
+            BodyError::Fault(fault) => {
+                self.answer_fault(state, *fault);
+                fault.for_guest()
+            }
+            BodyError::Closed => {
+                self.answer_fault(state, ClientFault::Malformed("end of the connection inside the body"));
+                MessageError::ConnectionReset
+            }
+            BodyError::Reset => {
+                state.response.fail(MessageError::ConnectionReset, true);
+                MessageError::ConnectionReset
+            }
+        };
+        state.broken = Some(told.clone());
+        told
+    }
+
+    fn answer_fault(&self, state: &mut State, fault: ClientFault) {
+        tracing::debug!(exchange = self.inner.id, peer = %self.inner.socket.peer(), "{fault}");
+        if state.response.is_unsent() && !state.response.is_ended() {
+            state.response.replace(fault.status(), &crate::error::sentence(fault.status()), None, true);
+            state.flush_now(&self.inner.socket);
+        } else {
+            state.response.fail(fault.for_guest(), false);
+        }
+    }
+
+    // The response.
+
+    /// Looks at or changes the response. What it puts out is sent by
+    /// [`Exchange::poll_flush`].
+    pub fn with_response<T>(&self, work: impl FnOnce(&mut Response) -> T) -> T {
+        let state = &mut *self.inner.state.lock();
+        if self.inner.drain.is_draining() {
+            state.response.forbid_keep_alive();
+        }
+        if self.inner.socket.is_destroyed() {
+            state.response.fail(MessageError::Destroyed, true);
+        }
+        work(&mut state.response)
+    }
+
+    /// Ends the response and sends what the socket takes at once; see `end`.
+    ///
+    /// # Errors
+    /// Those of `end`.
+    pub fn end(&self, piece: Option<Vec<u8>>) -> Result<(), MessageError> {
+        let unread = self.unread_body();
+        self.with_response(|response| {
+            // It will not be read on to its end, so the client had better
+            // know that the connection closes.
+            if unread > self.inner.limits.unread_body_bytes_max {
+                response.forbid_keep_alive();
+            }
+            response.end(piece)
+        })?;
+        self.flush_now();
+        Ok(())
+    }
+
+    /// Bytes of body that nobody has read, as far as the request says.
+    fn unread_body(&self) -> u64 {
+        self.inner.state.lock().body.length_left().unwrap_or_default()
+    }
+
+    /// Sends what the socket takes without waiting. A failure is the
+    /// response's.
+    pub fn flush_now(&self) {
+        self.inner.state.lock().flush_now(&self.inner.socket);
+    }
+
+    /// Sends until nothing is unsent.
+    ///
+    /// # Errors
+    /// Why the response failed.
+    pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
+        self.inner.state.lock().poll_flush(cx, &self.inner.socket)
+    }
+
+    /// Sends until the buffer is below the high-water mark.
+    ///
+    /// # Errors
+    /// Why the response failed.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
+        let state = &mut *self.inner.state.lock();
+        if let Some(error) = state.response.failure() {
+            return Poll::Ready(Err(error.clone()));
+        }
+        if state.response.buffered() >= HIGH_WATER_MARK {
+            let flushed = state.poll_flush(cx, &self.inner.socket)?;
+            if flushed.is_pending() && state.response.buffered() >= HIGH_WATER_MARK {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Puts the host's own answer in place of the guest's, if nothing of that
+    /// was sent; otherwise gives the response up, so that the client can tell.
+    /// Returns whether the answer took its place.
+    pub fn answer(&self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) -> bool {
+        let state = &mut *self.inner.state.lock();
+        if self.inner.drain.is_draining() {
+            state.response.forbid_keep_alive();
+        }
+        if self.inner.socket.is_destroyed() || state.response.failure() == Some(&MessageError::ConnectionReset) {
+            return false;
+        }
+        if !state.response.is_unsent() {
+            state.response.fail(MessageError::Destroyed, false);
+            return false;
+        }
+        state.response.replace(status, body, retry_after, close);
+        state.flush_now(&self.inner.socket);
+        true
+    }
+
+    // The connection, as far as an exchange may touch it.
+
+    /// Drops the connection as soon as its task runs again.
+    pub fn destroy(&self) {
+        self.inner.socket.destroy();
+        self.abandon(MessageError::Destroyed);
+    }
+
+    /// Closes the connection after this exchange, waiting for the client to
+    /// close too for at most `grace`.
+    pub fn destroy_soon(&self, grace: Duration) {
+        let state = &mut *self.inner.state.lock();
+        state.grace = Some(grace);
+        state.response.forbid_keep_alive();
+    }
+
+    /// Gives the response up and forgets what is unsent.
+    pub fn abandon(&self, error: MessageError) {
+        self.inner.state.lock().response.fail(error, true);
+    }
+
+    /// Sets the time without a byte after which the connection is dropped;
+    /// zero for the operator's own.
+    pub fn set_idle_timeout(&self, timeout: Duration) {
+        let operator = self.inner.limits.idle_timeout;
+        let state = &mut *self.inner.state.lock();
+        state.idle_since = Instant::now();
+        state.idle_timeout = match operator {
+            _ if timeout.is_zero() => operator,
+            Some(ceiling) => Some(timeout.min(ceiling)),
+            None => Some(timeout),
+        };
+    }
+
+    /// The next time at which something may expire.
+    pub fn deadline(&self) -> Option<Instant> {
+        let state = self.inner.state.lock();
+        self.deadlines(&state).into_iter().flatten().map(|(at, _)| at).min()
+    }
+
+    /// What has expired at `now`.
+    pub fn expired(&self, now: Instant) -> Option<Expired> {
+        let state = self.inner.state.lock();
+        self.deadlines(&state).into_iter().flatten().find(|(at, _)| *at <= now).map(|(_, what)| what)
+    }
+
+    fn deadlines(&self, state: &State) -> [Option<(Instant, Expired)>; 3] {
+        let stall = state.stalled.zip(self.inner.limits.write_stall_timeout);
+        let request = state.request_deadline.filter(|_| state.body_wanted);
+        let moved = self.inner.socket.moved().max(state.idle_since);
+        [
+            stall.map(|((since, _), timeout)| (since + timeout, Expired::WriteStall)),
+            request.map(|at| (at, Expired::Request)),
+            state.idle_timeout.map(|timeout| (moved + timeout, Expired::Idle)),
+        ]
+    }
+
+    // After the exchange.
+
+    /// Whether the connection may serve another exchange.
+    pub fn keeps_alive(&self) -> bool {
+        let state = self.inner.state.lock();
+        state.response.keeps_alive() && state.broken.is_none() && !self.inner.socket.is_destroyed()
+    }
+
+    /// Whether the end of the connection must look like a failure.
+    pub fn needs_reset(&self) -> bool {
+        let state = self.inner.state.lock();
+        state.response.failure().is_some() && state.response.is_close_delimited()
+    }
+
+    /// Whether the response was sent to its end.
+    pub fn is_sent(&self) -> bool {
+        let mut state = self.inner.state.lock();
+        state.response.is_ended() && state.response.out().is_empty()
+    }
+
+    /// The grace that the guest asked for in `destroy-soon`.
+    pub fn grace(&self) -> Option<Duration> {
+        self.inner.state.lock().grace
+    }
+
+    /// What was received and not used.
+    pub fn take_buffer(&self) -> BytesMut {
+        std::mem::take(&mut self.inner.state.lock().buffer)
+    }
+
+    /// What the exchange came to so far.
+    pub fn record(&self) -> Record {
+        let state = self.inner.state.lock();
+        Record {
+            status: state.response.status,
+            bytes: state.response.body_bytes(),
+            duration: self.inner.started.elapsed(),
+            failure: state.response.failure().cloned(),
+        }
+    }
+}
+
+impl State {
+    fn flush_now(&mut self, socket: &Socket) {
+        let flushed = self.response.out().try_flush(socket);
+        self.note(flushed, socket);
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<Result<(), MessageError>> {
+        let flushed = match self.response.out().poll_flush(cx, socket) {
+            Poll::Ready(result) => result.map(|()| true),
+            Poll::Pending => Ok(false),
+        };
+        let all = self.note(flushed, socket);
+        match self.response.failure() {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if all => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Notes progress and its absence, and a failure of the socket.
+    fn note(&mut self, flushed: io::Result<bool>, socket: &Socket) -> bool {
+        match flushed {
+            Ok(true) => self.stalled = None,
+            Ok(false) => {
+                let written = socket.bytes_written();
+                if self.stalled.is_none_or(|(_, before)| before != written) {
+                    self.stalled = Some((Instant::now(), written));
+                }
+            }
+            Err(_) => {
+                self.stalled = None;
+                self.response.fail(MessageError::ConnectionReset, true);
+            }
+        }
+        self.stalled.is_none()
+    }
+}

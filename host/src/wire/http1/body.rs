@@ -1,0 +1,189 @@
+//! The body of a request: where it ends, how much of it may come, and what of
+//! it is in the buffer already. Reads from a buffer or a socket; who waits, and
+//! for how long, is `wire::exchange`'s affair.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+
+use crate::wire::error::ClientFault;
+use crate::wire::http1::chunked::{Chunked, Found};
+use crate::wire::http1::fields::Line;
+use crate::wire::http1::head::HeadLimits;
+use crate::wire::socket::Socket;
+
+/// Bytes asked of the socket at a time when framing has to be looked for.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Bytes of body asked of the socket at a time.
+const PIECE_BYTES_MAX: u64 = 256 * 1024;
+
+/// How a request frames its body (RFC 9112 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// There is none.
+    None,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// A request body, as far as it has come.
+#[derive(Debug)]
+pub struct Body {
+    decoder: Decoder,
+    trailers: Vec<Line>,
+    received: u64,
+    bytes_max: u64,
+    limits: HeadLimits,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Length(u64),
+    Chunked(Chunked),
+    Complete,
+}
+
+/// Why a body cannot be read on.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The client sent something it may not.
+    Fault(ClientFault),
+    /// The client sent a FIN before the end.
+    Closed,
+    /// The connection broke.
+    Reset,
+}
+
+impl Body {
+    /// A body of which nothing was read.
+    pub fn new(framing: BodyFraming, bytes_max: u64, limits: HeadLimits) -> Self {
+        let decoder = match framing {
+            BodyFraming::None | BodyFraming::Length(0) => Decoder::Complete,
+            BodyFraming::Length(length) => Decoder::Length(length),
+            BodyFraming::Chunked => Decoder::Chunked(Chunked::default()),
+        };
+        Body { decoder, trailers: Vec::new(), received: 0, bytes_max, limits }
+    }
+
+    /// Whether the end was reached, trailers included.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.decoder, Decoder::Complete)
+    }
+
+    /// The trailers; empty before the end.
+    pub fn trailers(&self) -> &[Line] {
+        &self.trailers
+    }
+
+    /// Bytes of body received so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Bytes that are known to be still to come, if the request says.
+    pub fn length_left(&self) -> Option<u64> {
+        match self.decoder {
+            Decoder::Length(left) => Some(left),
+            Decoder::Chunked(_) => None,
+            Decoder::Complete => Some(0),
+        }
+    }
+
+    /// Appends at least one and at most `max` bytes of the body to `into`, and
+    /// returns how many; 0 at the end. Takes what `buffer` holds first, then
+    /// what the socket has. Dropping it loses nothing.
+    ///
+    /// # Errors
+    /// A [`BodyError`]; after one, nothing more can be read.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &Socket,
+        buffer: &mut BytesMut,
+        into: &mut Vec<u8>,
+        max: usize,
+    ) -> Poll<Result<usize, BodyError>> {
+        loop {
+            let left = match self.data_left(buffer).map_err(BodyError::Fault)? {
+                Some(0) => return Poll::Ready(Ok(0)),
+                Some(left) => left,
+                None => {
+                    buffer.reserve(READ_BYTES);
+                    some(ready!(socket.poll_read(cx, buffer, READ_BYTES)))?;
+                    continue;
+                }
+            };
+            let count = if buffer.is_empty() {
+                let want = left.min(PIECE_BYTES_MAX).min(max as u64);
+                let want = usize::try_from(want).unwrap_or(usize::MAX);
+                into.reserve(want);
+                some(ready!(socket.poll_read(cx, into, want)))?
+            } else {
+                let count = buffer.len().min(max).min(usize::try_from(left).unwrap_or(usize::MAX));
+                into.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                buffer.advance(count);
+                count
+            };
+            self.consume(count as u64);
+            return Poll::Ready(Ok(count));
+        }
+    }
+
+    /// Ready when [`Body::poll_read`] would be.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>, socket: &Socket, buffer: &mut BytesMut) -> Poll<()> {
+        loop {
+            match self.data_left(buffer) {
+                Ok(None) => {
+                    buffer.reserve(READ_BYTES);
+                    if !matches!(ready!(socket.poll_read(cx, buffer, READ_BYTES)), Ok(1..)) {
+                        return Poll::Ready(());
+                    }
+                }
+                Ok(Some(0)) | Err(_) => return Poll::Ready(()),
+                Ok(Some(_)) if !buffer.is_empty() => return Poll::Ready(()),
+                Ok(Some(_)) => return socket.poll_readable(cx).map(|_| ()),
+            }
+        }
+    }
+
+    /// Bytes of data before the next framing; 0 at the end of the body, none
+    /// if that cannot be known without more bytes.
+    fn data_left(&mut self, buffer: &mut BytesMut) -> Result<Option<u64>, ClientFault> {
+        match &mut self.decoder {
+            Decoder::Complete => Ok(Some(0)),
+            Decoder::Length(left) => Ok(Some(*left)),
+            Decoder::Chunked(chunked) => match chunked.advance(buffer, self.limits)? {
+                Found::Data(left) if left > self.bytes_max - self.received => Err(ClientFault::BodyTooLarge),
+                Found::Data(left) => Ok(Some(left)),
+                Found::NeedMore => Ok(None),
+                Found::End(trailers) => {
+                    self.trailers = trailers;
+                    self.decoder = Decoder::Complete;
+                    Ok(Some(0))
+                }
+            },
+        }
+    }
+
+    fn consume(&mut self, count: u64) {
+        self.received += count;
+        match &mut self.decoder {
+            Decoder::Length(left) if *left == count => self.decoder = Decoder::Complete,
+            Decoder::Length(left) => *left -= count,
+            Decoder::Chunked(chunked) => chunked.consume(count),
+            Decoder::Complete => {}
+        }
+    }
+}
+
+fn some(read: io::Result<usize>) -> Result<usize, BodyError> {
+    match read {
+        Ok(0) => Err(BodyError::Closed),
+        Ok(count) => Ok(count),
+        Err(_) => Err(BodyError::Reset),
+    }
+}

@@ -1,0 +1,268 @@
+//! The header fields that a guest sets, with Node's semantics: case and place,
+//! several values, and "removed, and not to be generated either". Checks names
+//! and values; the framing that follows from them is `response`'s.
+
+use bytes::BytesMut;
+
+use crate::wire::error::MessageError;
+use crate::wire::http1::syntax::{content_length, is_field_value, is_token};
+
+/// A header line as a guest gives it.
+pub type Line = (String, Vec<u8>);
+
+/// Bytes that a line takes beside its name and value: `": "` and CRLF.
+const LINE_OVERHEAD: usize = 4;
+
+/// The fields of a response head (Node: what `setHeader` and its kin change).
+#[derive(Debug, Default, Clone)]
+pub struct Fields {
+    entries: Vec<Entry>,
+    bytes: usize,
+    lines: usize,
+    /// Which of the headers that the host generates it shall leave out.
+    pub suppressed: Suppressed,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    name: String,
+    values: Vec<Vec<u8>>,
+}
+
+/// Headers that were removed by name, and thereby switched off.
+#[derive(Debug, Default, Clone, Copy)]
+#[expect(missing_docs, reason = "each is the name of its header")]
+pub struct Suppressed {
+    pub connection: bool,
+    pub content_length: bool,
+    pub transfer_encoding: bool,
+    pub date: bool,
+}
+
+/// How much a head may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldLimits {
+    /// `response_head_bytes_max`.
+    pub bytes_max: usize,
+    /// `header_count_max`.
+    pub lines_max: usize,
+}
+
+impl Fields {
+    /// Sets `name` to `values`; see `set-header`.
+    ///
+    /// # Errors
+    /// A name or value that is not allowed, or more than `limits` allows; then
+    /// nothing has changed.
+    pub fn set(&mut self, name: &str, values: Vec<Vec<u8>>, limits: FieldLimits) -> Result<(), MessageError> {
+        check_values(name, &values)?;
+        if values.len() > 1 && is_framing(name) {
+            return Err(MessageError::InvalidHeaderValue(format!("{name} cannot have several values")));
+        }
+        let place = self.position(name);
+        let (old_bytes, old_lines) = place.and_then(|at| self.entries.get(at)).map_or((0, 0), Entry::size);
+        self.reserve(name, &values, old_bytes, old_lines, limits)?;
+        self.suppress(name, false);
+        let entry = Entry { name: name.to_owned(), values };
+        match place.and_then(|at| self.entries.get_mut(at)) {
+            Some(old) => *old = entry,
+            None => self.entries.push(entry),
+        }
+        Ok(())
+    }
+
+    /// Adds `values` to `name`; see `append-header`.
+    ///
+    /// # Errors
+    /// Those of [`Fields::set`].
+    pub fn append(&mut self, name: &str, values: Vec<Vec<u8>>, limits: FieldLimits) -> Result<(), MessageError> {
+        let Some(at) = self.position(name) else {
+            return self.set(name, values, limits);
+        };
+        check_values(name, &values)?;
+        if is_framing(name) {
+            return Err(MessageError::InvalidHeaderValue(format!("{name} cannot have several values")));
+        }
+        self.reserve(name, &values, 0, 0, limits)?;
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.values.extend(values);
+        }
+        Ok(())
+    }
+
+    /// Puts the headers of `write-head` over these: the first line of a name
+    /// replaces it in its place, further ones are added (Node 22).
+    ///
+    /// # Errors
+    /// Those of [`Fields::set`].
+    pub fn overlay(&mut self, lines: Vec<Line>, limits: FieldLimits) -> Result<(), MessageError> {
+        let mut seen: Vec<String> = Vec::new();
+        for (name, value) in lines {
+            if seen.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
+                self.append(&name, vec![value], limits)?;
+            } else {
+                self.set(&name, vec![value], limits)?;
+                seen.push(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes `name`, and suppresses its generation; see `remove-header`.
+    pub fn remove(&mut self, name: &str) {
+        if let Some(at) = self.position(name) {
+            let entry = self.entries.remove(at);
+            let (bytes, lines) = entry.size();
+            self.bytes -= bytes;
+            self.lines -= lines;
+        }
+        self.suppress(name, true);
+    }
+
+    /// The values of `name`.
+    pub fn get(&self, name: &str) -> Option<&[Vec<u8>]> {
+        self.position(name).and_then(|at| self.entries.get(at)).map(|entry| entry.values.as_slice())
+    }
+
+    /// The first value of `name`.
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.get(name).and_then(<[_]>::first).map(Vec::as_slice)
+    }
+
+    /// Whether `name` is set.
+    pub fn has(&self, name: &str) -> bool {
+        self.position(name).is_some()
+    }
+
+    /// The names, in lower case and in order.
+    pub fn names(&self) -> Vec<String> {
+        self.entries.iter().map(|entry| entry.name.to_ascii_lowercase()).collect()
+    }
+
+    /// Appends every line but those of the names for which `skip` is true.
+    pub fn render(&self, out: &mut BytesMut, skip: impl Fn(&str) -> bool) {
+        for entry in self.entries.iter().filter(|entry| !skip(&entry.name)) {
+            for value in &entry.values {
+                put_line(out, &entry.name, value);
+            }
+        }
+    }
+
+    /// Bytes that [`Fields::render`] appends at most.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.name.eq_ignore_ascii_case(name))
+    }
+
+    fn reserve(
+        &mut self,
+        name: &str,
+        values: &[Vec<u8>],
+        old_bytes: usize,
+        old_lines: usize,
+        limits: FieldLimits,
+    ) -> Result<(), MessageError> {
+        let bytes = self.bytes - old_bytes + size(name, values);
+        let lines = self.lines - old_lines + values.len().max(1);
+        if bytes > limits.bytes_max {
+            return Err(MessageError::LimitExceeded("response_head_bytes_max"));
+        }
+        if lines > limits.lines_max {
+            return Err(MessageError::LimitExceeded("header_count_max"));
+        }
+        self.bytes = bytes;
+        self.lines = lines;
+        Ok(())
+    }
+
+    fn suppress(&mut self, name: &str, value: bool) {
+        let flag = if name.eq_ignore_ascii_case("connection") {
+            &mut self.suppressed.connection
+        } else if name.eq_ignore_ascii_case("content-length") {
+            &mut self.suppressed.content_length
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            &mut self.suppressed.transfer_encoding
+        } else if name.eq_ignore_ascii_case("date") {
+            &mut self.suppressed.date
+        } else {
+            return;
+        };
+        *flag = value;
+    }
+}
+
+impl Entry {
+    fn size(&self) -> (usize, usize) {
+        (size(&self.name, &self.values), self.values.len().max(1))
+    }
+}
+
+/// Appends one header line.
+pub fn put_line(out: &mut BytesMut, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Checks the lines of trailers or of an interim response, which stand alone.
+///
+/// # Errors
+/// Those of [`Fields::set`].
+pub fn check_lines(lines: &[Line], limits: FieldLimits) -> Result<(), MessageError> {
+    if lines.len() > limits.lines_max {
+        return Err(MessageError::LimitExceeded("header_count_max"));
+    }
+    let mut bytes = 0;
+    for (name, value) in lines {
+        check_name(name)?;
+        check_value(name, value)?;
+        bytes += name.len() + value.len() + LINE_OVERHEAD;
+    }
+    if bytes > limits.bytes_max {
+        return Err(MessageError::LimitExceeded("response_head_bytes_max"));
+    }
+    Ok(())
+}
+
+fn check_values(name: &str, values: &[Vec<u8>]) -> Result<(), MessageError> {
+    check_name(name)?;
+    for value in values {
+        check_value(name, value)?;
+        if name.eq_ignore_ascii_case("content-length") && content_length(value).is_none() {
+            return Err(MessageError::InvalidHeaderValue(format!(
+                "Content-Length must be digits, not {:?}",
+                String::from_utf8_lossy(value)
+            )));
+        }
+        if name.eq_ignore_ascii_case("transfer-encoding") && !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(MessageError::InvalidHeaderValue(format!(
+                "Transfer-Encoding must be chunked, not {:?}",
+                String::from_utf8_lossy(value)
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), MessageError> {
+    if is_token(name.as_bytes()) { Ok(()) } else { Err(MessageError::InvalidHeaderName(format!("{name:?}"))) }
+}
+
+fn check_value(name: &str, value: &[u8]) -> Result<(), MessageError> {
+    if is_field_value(value) { Ok(()) } else { Err(MessageError::InvalidChar(format!("header {name}"))) }
+}
+
+fn is_framing(name: &str) -> bool {
+    name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
+}
+
+fn size(name: &str, values: &[Vec<u8>]) -> usize {
+    // A header without a value costs its name: an endless list of such is an
+    // endless list all the same.
+    let values_bytes: usize = values.iter().map(|value| name.len() + value.len() + LINE_OVERHEAD).sum();
+    values_bytes.max(name.len() + LINE_OVERHEAD)
+}

@@ -1,0 +1,368 @@
+//! The head of a request: found in the bytes, parsed by `httparse`, and then
+//! judged more strictly than `httparse` does (RFC 9112 sections 2 to 6). What
+//! could be read in two ways is refused, before any guest hears of it.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::wire::error::ClientFault;
+use crate::wire::http1::body::BodyFraming;
+use crate::wire::http1::syntax::{
+    contains_word, content_length, is_field_value, is_token, is_token_byte, list,
+};
+
+/// Headers that are parsed without an allocation; more are rare.
+const HEADERS_INLINE: usize = 64;
+
+/// How much a head or a trailer section may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadLimits {
+    /// `head_bytes_max`.
+    pub bytes_max: usize,
+    /// `header_count_max`.
+    pub count_max: usize,
+}
+
+impl HeadLimits {
+    /// Bytes that a head within the limits can take with its separators.
+    pub fn raw_bytes_max(self) -> usize {
+        self.bytes_max.saturating_add(self.count_max.saturating_mul(4)).saturating_add(REQUEST_LINE_OVERHEAD)
+    }
+}
+
+/// Method, version and blanks of a request line: more than any method needs.
+const REQUEST_LINE_OVERHEAD: usize = 256;
+
+/// A request head that passed every check.
+#[derive(Debug)]
+pub struct RequestHead {
+    raw: Bytes,
+    method: Range<usize>,
+    target: Range<usize>,
+    lines: Vec<LineRange>,
+    /// Whether the version is 1.1, not 1.0.
+    pub version_1_1: bool,
+    /// How the body is framed.
+    pub framing: BodyFraming,
+    /// Whether the client lets the connection go on.
+    pub keep_alive: bool,
+    /// What the client expects before it sends the body.
+    pub expectation: Expectation,
+}
+
+#[derive(Debug)]
+struct LineRange {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+/// The `Expect` header (RFC 9110 10.1.1); HTTP/1.0 has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// Nothing.
+    None,
+    /// `100-continue`.
+    Continue,
+    /// Something else.
+    Other,
+}
+
+impl RequestHead {
+    /// The method, in its own case.
+    pub fn method(&self) -> &str {
+        self.text(&self.method)
+    }
+
+    /// The request target as it came.
+    pub fn target(&self) -> &str {
+        self.text(&self.target)
+    }
+
+    /// The header lines in order, names in their own case.
+    pub fn lines(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+        self.lines.iter().map(|line| (self.text(&line.name), self.raw.get(line.value.clone()).unwrap_or_default()))
+    }
+
+    /// The values of a header, by name in any case.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.lines().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        // Method, target and names are ASCII by the time there is a head.
+        self.raw.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+/// Looks for the end of a head while its bytes come in, each byte once.
+#[derive(Debug, Default)]
+pub struct HeadScanner {
+    scanned: usize,
+    line: usize,
+    lines: usize,
+    request_line_bytes: usize,
+}
+
+impl HeadScanner {
+    /// Looks at what came since the last call. Takes the head off `buffer`
+    /// once it is complete; leading empty lines are dropped (RFC 9112 2.2).
+    ///
+    /// # Errors
+    /// As soon as the bytes cannot become a good head any more.
+    pub fn advance(
+        &mut self,
+        buffer: &mut BytesMut,
+        limits: HeadLimits,
+    ) -> Result<Option<RequestHead>, ClientFault> {
+        if self.scanned == 0 {
+            while buffer.starts_with(b"\r\n") {
+                buffer.advance(2);
+            }
+            match buffer.as_ref() {
+                [] | [b'\r'] => return Ok(None),
+                [byte, ..] if *byte == b'\r' || is_token_byte(*byte) => {}
+                _ => return Err(ClientFault::Malformed("method")),
+            }
+        }
+        let lines_before = self.lines;
+        if let Some(end) = self.scan(buffer)? {
+            let raw = buffer.split_to(end).freeze();
+            let lines = self.lines - 1;
+            *self = HeadScanner::default();
+            return parse(raw, lines, limits).map(Some);
+        }
+        if self.lines > lines_before {
+            check_so_far(buffer.get(..self.line).unwrap_or_default(), self.lines, limits)?;
+        }
+        let request_line_bytes = if self.lines == 0 { buffer.len() } else { self.request_line_bytes };
+        if request_line_bytes > limits.bytes_max.saturating_add(REQUEST_LINE_OVERHEAD) {
+            return Err(ClientFault::TargetTooLong);
+        }
+        if buffer.len() > limits.raw_bytes_max() {
+            return Err(ClientFault::HeadTooLarge);
+        }
+        Ok(None)
+    }
+
+    /// Finds the empty line, and refuses line ends that are not CRLF and
+    /// control characters on the way.
+    fn scan(&mut self, buffer: &[u8]) -> Result<Option<usize>, ClientFault> {
+        let mut before = self.scanned.checked_sub(1).and_then(|at| buffer.get(at)).copied();
+        for (at, &byte) in buffer.iter().enumerate().skip(self.scanned) {
+            match (before, byte) {
+                (Some(b'\r'), b'\n') if at - 1 == self.line => return Ok(Some(at + 1)),
+                (Some(b'\r'), b'\n') => {
+                    self.line = at + 1;
+                    self.lines += 1;
+                    if self.lines == 1 {
+                        self.request_line_bytes = self.line;
+                    }
+                }
+                (_, b'\n') => return Err(ClientFault::Malformed("LF without CR")),
+                (Some(b'\r'), _) => return Err(ClientFault::Malformed("CR without LF")),
+                (_, b'\r' | b'\t' | b' '..=b'~' | 0x80..) => {}
+                _ => return Err(ClientFault::Malformed("control character")),
+            }
+            before = Some(byte);
+        }
+        self.scanned = buffer.len();
+        Ok(None)
+    }
+}
+
+/// Refuses complete lines of an incomplete head as soon as they are wrong.
+fn check_so_far(lines: &[u8], count: usize, limits: HeadLimits) -> Result<(), ClientFault> {
+    if count > limits.count_max.saturating_add(1) {
+        return Err(ClientFault::TooManyHeaders);
+    }
+    let mut headers = vec![httparse::EMPTY_HEADER; count];
+    match httparse::Request::new(&mut headers).parse(lines) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(fault_of(error, lines)),
+    }
+}
+
+fn parse(raw: Bytes, count: usize, limits: HeadLimits) -> Result<RequestHead, ClientFault> {
+    if count > limits.count_max {
+        return Err(ClientFault::TooManyHeaders);
+    }
+    let mut inline = [const { MaybeUninit::uninit() }; HEADERS_INLINE];
+    let mut spilled = Vec::new();
+    let headers = if count <= HEADERS_INLINE {
+        &mut inline[..]
+    } else {
+        spilled.resize_with(count, MaybeUninit::uninit);
+        &mut spilled[..]
+    };
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(&raw, headers) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(ClientFault::Malformed("request line")),
+        Err(error) => return Err(fault_of(error, &raw)),
+    }
+    let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+    let version_1_1 = request.version == Some(1);
+    check_target(method, target)?;
+    let lines = request.headers.iter().map(|header| LineRange {
+        name: range_in(&raw, header.name.as_bytes()),
+        value: range_in(&raw, header.value.trim_ascii()),
+    });
+    let head = RequestHead {
+        method: range_in(&raw, method.as_bytes()),
+        target: range_in(&raw, target.as_bytes()),
+        lines: lines.collect(),
+        version_1_1,
+        framing: BodyFraming::None,
+        keep_alive: version_1_1,
+        expectation: Expectation::None,
+        raw: raw.clone(),
+    };
+    judge(head, limits)
+}
+
+/// Everything that follows from the fields.
+fn judge(mut head: RequestHead, limits: HeadLimits) -> Result<RequestHead, ClientFault> {
+    let mut bytes = head.target.len();
+    if bytes >= limits.bytes_max {
+        return Err(ClientFault::TargetTooLong);
+    }
+    let (mut hosts, mut lengths, mut codings) = (0, 0, Codings::default());
+    let (mut close, mut keep_alive, mut length) = (false, false, None);
+    let mut expectation = Expectation::None;
+    for (name, value) in head.lines() {
+        bytes += name.len() + value.len();
+        if !is_token(name.as_bytes()) || !is_field_value(value) {
+            return Err(ClientFault::Malformed("header"));
+        }
+        if name.eq_ignore_ascii_case("host") {
+            hosts += 1;
+            check_host(value)?;
+        } else if name.eq_ignore_ascii_case("content-length") {
+            lengths += 1;
+            length = content_length(value);
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            codings.add(value);
+        } else if name.eq_ignore_ascii_case("connection") {
+            close |= list(value).any(|member| member.eq_ignore_ascii_case(b"close"));
+            keep_alive |= list(value).any(|member| member.eq_ignore_ascii_case(b"keep-alive"));
+        } else if name.eq_ignore_ascii_case("expect") && head.version_1_1 {
+            let known = expectation != Expectation::Other && contains_word(value, b"100-continue");
+            expectation = if known { Expectation::Continue } else { Expectation::Other };
+        }
+    }
+    if bytes >= limits.bytes_max {
+        return Err(ClientFault::HeadTooLarge);
+    }
+    if hosts > 1 || (hosts == 0 && head.version_1_1) {
+        return Err(ClientFault::Malformed("Host header"));
+    }
+    head.framing = match (lengths, length, codings.lines) {
+        (0, _, 0) => BodyFraming::None,
+        (1, Some(length), 0) => BodyFraming::Length(length),
+        (0, _, _) if head.version_1_1 => codings.framing()?,
+        (0, _, _) => return Err(ClientFault::Malformed("Transfer-Encoding in HTTP/1.0")),
+        (_, _, 0) => return Err(ClientFault::Malformed("Content-Length")),
+        _ => return Err(ClientFault::Malformed("Content-Length beside Transfer-Encoding")),
+    };
+    head.keep_alive = !close && (head.version_1_1 || keep_alive);
+    head.expectation = expectation;
+    Ok(head)
+}
+
+/// The `Transfer-Encoding` lines taken together.
+#[derive(Default)]
+struct Codings {
+    lines: usize,
+    members: usize,
+    chunked: usize,
+    chunked_last: bool,
+}
+
+impl Codings {
+    fn add(&mut self, value: &[u8]) {
+        self.lines += 1;
+        for member in list(value) {
+            self.members += 1;
+            self.chunked_last = member.eq_ignore_ascii_case(b"chunked");
+            self.chunked += usize::from(self.chunked_last);
+        }
+    }
+
+    fn framing(&self) -> Result<BodyFraming, ClientFault> {
+        if !self.chunked_last || self.chunked > 1 {
+            return Err(ClientFault::Malformed("Transfer-Encoding"));
+        }
+        if self.members > 1 { Err(ClientFault::TransferCoding) } else { Ok(BodyFraming::Chunked) }
+    }
+}
+
+/// The four forms of a target (RFC 9112 3.2). A fragment is let through, as
+/// Node does.
+fn check_target(method: &str, target: &str) -> Result<(), ClientFault> {
+    let visible = target.bytes().all(|byte| byte.is_ascii_graphic());
+    let form = match target.as_bytes() {
+        [b'*'] => method == "OPTIONS",
+        _ if method == "CONNECT" => {
+            target.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok() && check_host(target.as_bytes()).is_ok()
+            })
+        }
+        [b'/', ..] => true,
+        _ => target.split_once("://").is_some_and(|(scheme, rest)| {
+            scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+                && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+                && !rest.is_empty()
+                && !rest.starts_with(['/', '?', '#'])
+        }),
+    };
+    if visible && form { Ok(()) } else { Err(ClientFault::Malformed("request target")) }
+}
+
+/// `uri-host [":" port]` (RFC 9110 7.2), without the comma, which no name has
+/// and which would make one line look like two.
+fn check_host(value: &[u8]) -> Result<(), ClientFault> {
+    let (host, port) = match value.iter().rposition(|&byte| byte == b':' || byte == b']') {
+        Some(at) if value.get(at) == Some(&b':') => (value.get(..at), value.get(at + 1..)),
+        _ => (Some(value), None),
+    };
+    let (host, port) = (host.unwrap_or_default(), port.unwrap_or_default());
+    let good_host = match host {
+        [b'[', inner @ .., b']'] => inner.iter().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(byte)),
+        _ => host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte)),
+    };
+    if good_host && port.iter().all(u8::is_ascii_digit) {
+        Ok(())
+    } else {
+        Err(ClientFault::Malformed("Host header"))
+    }
+}
+
+fn fault_of(error: httparse::Error, lines: &[u8]) -> ClientFault {
+    match error {
+        // A version that is one, of another major number.
+        httparse::Error::Version if names_other_major(lines) => ClientFault::Version,
+        httparse::Error::Version => ClientFault::Malformed("version"),
+        httparse::Error::HeaderName => ClientFault::Malformed("header name"),
+        httparse::Error::HeaderValue => ClientFault::Malformed("header value"),
+        httparse::Error::TooManyHeaders => ClientFault::TooManyHeaders,
+        _ => ClientFault::Malformed("request line"),
+    }
+}
+
+fn names_other_major(lines: &[u8]) -> bool {
+    let line = lines.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && *major != b'1' && minor.is_ascii_digit())
+}
+
+/// Where `part`, a slice of `whole`, lies in it.
+fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+    if part.is_empty() || start >= whole.len() { 0..0 } else { start..start + part.len() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+use super::*;
+
+const LIMITS: HeadLimits = HeadLimits { bytes_max: 1024, count_max: 16 };
+
+fn whole(bytes: &[u8]) -> Result<Option<RequestHead>, ClientFault> {
+    HeadScanner::default().advance(&mut BytesMut::from(bytes), LIMITS)
+}
+
+fn fault(bytes: &str) -> ClientFault {
+    match whole(bytes.as_bytes()) {
+        Err(fault) => fault,
+        Ok(head) => panic!("{bytes:?} was taken for {head:?}"),
+    }
+}
+
+fn head(bytes: &str) -> RequestHead {
+    whole(bytes.as_bytes()).unwrap().unwrap_or_else(|| panic!("{bytes:?} is not complete"))
+}
+
+#[test]
+fn a_head_is_seen_as_it_came() {
+    let head = head("\r\n\r\nPROPFIND /a?b#c HTTP/1.1\r\nhOsT: x:80\r\nX-a: 1\r\nx-A:\t 2 \r\nEmpty:\r\n\r\n");
+    assert_eq!((head.method(), head.target(), head.version_1_1), ("PROPFIND", "/a?b#c", true));
+    let lines: Vec<_> = head.lines().collect();
+    assert_eq!(lines, [("hOsT", &b"x:80"[..]), ("X-a", b"1"), ("x-A", b"2"), ("Empty", b"")]);
+    assert_eq!(head.values("X-A").collect::<Vec<_>>(), [b"1", b"2"]);
+}
+
+#[test]
+fn what_can_be_read_in_two_ways_is_refused() {
+    for request in [
+        "GET / HTTP/1.1\nHost: x\n\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+        "GET / HTTP/1.1\r\n Host: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA\x7f: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nnothing\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n",
+        "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1 \r\nHost: x\r\n\r\n",
+        "GET /\r\nfoo\r\n\r\n",
+        "GET /\u{e9} HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+        "\x16\x03\x01",
+    ] {
+        assert_eq!(fault(request).status(), 400, "{request:?}");
+    }
+}
+
+#[test]
+fn a_fault_is_seen_before_the_head_is_complete() {
+    for request in ["GET / HTTP/1.1\nH", "G\x01", " ", "GET / HTTP/1.2\r\n", "GET / HTTP/1.1\r\nA B: c\r\n"] {
+        assert_eq!(fault(request).status(), 400, "{request:?}");
+    }
+}
+
+#[test]
+fn host_is_there_once_and_well_formed() {
+    for bad in ["", "Host: x\r\nHost: x\r\n", "Host: a b\r\n", "Host: a,b\r\n", "Host: u@h\r\n", "Host: x:y\r\n"] {
+        assert_eq!(fault(&format!("GET / HTTP/1.1\r\n{bad}\r\n")).status(), 400, "{bad:?}");
+    }
+    for good in ["Host:\r\n", "Host: [::1]:80\r\n", "Host: [fe80::1%25eth0]\r\n", "host: example.com:\r\n"] {
+        head(&format!("GET / HTTP/1.1\r\n{good}\r\n"));
+    }
+    head("GET / HTTP/1.0\r\n\r\n");
+}
+
+#[test]
+fn lengths_and_codings_leave_no_choice() {
+    for (lines, status) in [
+        ("Content-Length: 1\r\nContent-Length: 1\r\n", 400),
+        ("Content-Length: 5, 5\r\n", 400),
+        ("Content-Length: +5\r\n", 400),
+        ("Content-Length:\r\n", 400),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 400),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", 400),
+        ("Transfer-Encoding: chunked, identity\r\n", 400),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 400),
+        ("Transfer-Encoding: xchunked\r\n", 400),
+        ("Transfer-Encoding:\r\n", 400),
+        ("Transfer-Encoding: gzip, chunked\r\n", 501),
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: x\r\n{lines}\r\n");
+        assert_eq!(fault(&request).status(), status, "{lines:?}");
+    }
+    assert_eq!(fault("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").status(), 400);
+    assert_eq!(head("POST / HTTP/1.1\r\nHost: x\r\ncontent-length: 007\r\n\r\n").framing, BodyFraming::Length(7));
+    let chunked = head("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n");
+    assert_eq!(chunked.framing, BodyFraming::Chunked);
+}
+
+#[test]
+fn persistence_and_expectations() {
+    let keep_alive = |version: &str, lines: &str| {
+        head(&format!("GET / HTTP/{version}\r\nHost: x\r\n{lines}\r\n")).keep_alive
+    };
+    assert!(keep_alive("1.1", ""));
+    assert!(!keep_alive("1.1", "Connection: Close\r\n"));
+    assert!(!keep_alive("1.1", "Connection: keep-alive, close\r\n"));
+    assert!(!keep_alive("1.0", ""));
+    assert!(keep_alive("1.0", "Connection: x\r\nConnection: Keep-Alive\r\n"));
+    let expectation = |version: &str, value: &str| {
+        head(&format!("GET / HTTP/{version}\r\nHost: x\r\nExpect: {value}\r\n\r\n")).expectation
+    };
+    assert_eq!(expectation("1.1", "100-Continue"), Expectation::Continue);
+    assert_eq!(expectation("1.1", "meoww"), Expectation::Other);
+    assert_eq!(expectation("1.0", "meoww"), Expectation::None);
+}
+
+#[test]
+fn versions() {
+    for (version, status) in [("2.0", 505), ("0.9", 505), ("1.2", 400), ("1.10", 400), ("x", 400)] {
+        assert_eq!(fault(&format!("GET / HTTP/{version}\r\nHost: x\r\n\r\n")).status(), status, "{version}");
+    }
+}
+
+#[test]
+fn limits_bite_where_they_say() {
+    // Target, names and values count: `/`, `Host`, `x`, `A`.
+    let request = |value: usize| format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "b".repeat(value));
+    head(&request(LIMITS.bytes_max - 8));
+    assert_eq!(fault(&request(LIMITS.bytes_max - 7)), ClientFault::HeadTooLarge);
+    for end in ["", " HTTP/1.1\r\n", " HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        assert_eq!(fault(&format!("GET /{}{end}", "a".repeat(2000))), ClientFault::TargetTooLong);
+    }
+    let headers = |count: usize| format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "a: b\r\n".repeat(count));
+    head(&headers(LIMITS.count_max - 1));
+    assert_eq!(fault(&headers(LIMITS.count_max)), ClientFault::TooManyHeaders);
+}

@@ -1,0 +1,118 @@
+//! The bytes of a connection that wait for the socket: small pieces are
+//! gathered, large ones are kept as they are, and all of them leave in one
+//! `writev`. Knows nothing of HTTP.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::wire::socket::Socket;
+
+/// From this size on a piece is not copied: a copy of 4 KiB costs about as
+/// much as one more entry in a `writev`.
+const PIECE_BYTES_MIN: usize = 4096;
+
+/// Entries in one `writev`; more does not make it faster.
+const SLICES_MAX: usize = 16;
+
+/// Unsent bytes, in order.
+#[derive(Debug, Default)]
+pub struct Output {
+    full: VecDeque<Bytes>,
+    tail: BytesMut,
+    length: usize,
+}
+
+impl Output {
+    /// Bytes not yet taken by the operating system.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether everything was taken.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Appends a copy of `bytes`.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
+        self.tail.extend_from_slice(bytes);
+    }
+
+    /// Appends `bytes`, without a copy if they are many.
+    pub fn put_owned(&mut self, bytes: Vec<u8>) {
+        if bytes.len() < PIECE_BYTES_MIN {
+            return self.put(&bytes);
+        }
+        self.length += bytes.len();
+        self.close_tail();
+        self.full.push_back(Bytes::from(bytes));
+    }
+
+    /// Forgets everything unsent.
+    pub fn clear(&mut self) {
+        *self = Output::default();
+    }
+
+    /// Writes until all is sent. Dropping a pending flush loses nothing: what
+    /// is unsent stays.
+    ///
+    /// # Errors
+    /// What the socket says; `WriteZero` if it takes nothing.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<()>> {
+        loop {
+            if self.try_flush(socket)? {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(socket.poll_writable(cx))?;
+        }
+    }
+
+    /// Writes what the socket takes now, and returns whether that was all.
+    ///
+    /// # Errors
+    /// Those of [`Output::poll_flush`].
+    pub fn try_flush(&mut self, socket: &Socket) -> io::Result<bool> {
+        while self.length > 0 {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut count = 0;
+            for piece in self.full.iter().map(Bytes::as_ref).chain([self.tail.as_ref()]) {
+                let Some(slot) = slices.get_mut(count) else { break };
+                if !piece.is_empty() {
+                    *slot = IoSlice::new(piece);
+                    count += 1;
+                }
+            }
+            match socket.try_write(slices.get(..count).unwrap_or_default()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => self.advance(sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn advance(&mut self, mut sent: usize) {
+        self.length -= sent;
+        while let Some(piece) = self.full.front_mut() {
+            let step = sent.min(piece.len());
+            piece.advance(step);
+            sent -= step;
+            if !piece.is_empty() {
+                return;
+            }
+            self.full.pop_front();
+        }
+        self.tail.advance(sent);
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.full.push_back(self.tail.split().freeze());
+        }
+    }
+}

@@ -1,0 +1,600 @@
+//! A response on its way out: what the guest has set, when the head is fixed,
+//! how the body is framed. The rules are those of Node's `ServerResponse`;
+//! where RFC 9112 says otherwise, it wins. Bytes end up in `output`; who sends
+//! them, and when, is `wire::exchange`'s affair.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use crate::wire::error::MessageError;
+use crate::wire::http1::date::put_date;
+use crate::wire::http1::fields::{FieldLimits, Fields, Line, check_lines, put_line};
+use crate::wire::http1::output::Output;
+use crate::wire::http1::status;
+use crate::wire::http1::syntax::{contains_word, content_length, is_field_value};
+
+/// A buffer this full makes `write` wait. Node's, since version 22.
+pub const HIGH_WATER_MARK: usize = 64 * 1024;
+
+/// What a response has to know of its request and of the host.
+#[derive(Debug, Clone)]
+pub struct ResponseContext {
+    /// Whether the client speaks HTTP/1.1, and so understands chunks and 1xx.
+    pub version_1_1: bool,
+    /// Whether the request is a HEAD.
+    pub head_request: bool,
+    /// Whether the connection may go on, by the request and by the host.
+    pub keep_alive: bool,
+    /// `keep_alive_timeout`, for the `Keep-Alive` header.
+    pub keep_alive_timeout: Option<Duration>,
+    /// `requests_per_connection_max`, for the same.
+    pub requests_max: Option<u64>,
+    /// `reject_body_not_allowed`.
+    pub reject_body_not_allowed: bool,
+    /// `response_buffer_bytes_max`.
+    pub buffer_bytes_max: usize,
+    /// How large the head may be.
+    pub field_limits: FieldLimits,
+}
+
+/// One response (Node: `http.ServerResponse`).
+#[derive(Debug)]
+pub struct Response {
+    context: ResponseContext,
+    /// The status that the head will have.
+    pub status: u16,
+    /// The reason phrase, if it is not the usual one.
+    pub reason: Option<String>,
+    /// The headers set so far.
+    pub fields: Fields,
+    /// Whether `Date` is added.
+    pub send_date: bool,
+    /// Whether the guest wants the connection to go on.
+    pub keep_alive: bool,
+    phase: Phase,
+    framing: Framing,
+    /// The fixed head, until the first byte that goes with it.
+    head: BytesMut,
+    corked: u32,
+    gathered: Vec<u8>,
+    trailers: Vec<Line>,
+    body_bytes: u64,
+    /// Bytes put into `out` from the head on.
+    queued: usize,
+    /// Bytes of interim responses put into `out` before.
+    interim: usize,
+    out: Output,
+}
+
+/// How far the response is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    /// The head can change.
+    Open,
+    /// The head is fixed, the body is under way.
+    Fixed,
+    /// `end` was called.
+    Ended,
+    /// It will not come to its end.
+    Failed(MessageError),
+}
+
+/// How the client finds the end of the body (RFC 9112 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// There is no body; what is written is dropped.
+    None,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// The connection's end.
+    Close,
+}
+
+/// A head about to be fixed: what is generated beside the guest's fields.
+struct Plan {
+    framing: Framing,
+    skip_length: bool,
+    skip_coding: bool,
+    add_length: Option<u64>,
+    add_coding: bool,
+    closes: bool,
+}
+
+impl Response {
+    /// A response of which nothing is set.
+    pub fn new(context: ResponseContext) -> Self {
+        Response {
+            keep_alive: context.keep_alive,
+            context,
+            status: 200,
+            reason: None,
+            fields: Fields::default(),
+            send_date: true,
+            phase: Phase::Open,
+            framing: Framing::None,
+            head: BytesMut::new(),
+            corked: 0,
+            gathered: Vec::new(),
+            trailers: Vec::new(),
+            body_bytes: 0,
+            queued: 0,
+            interim: 0,
+            out: Output::default(),
+        }
+    }
+
+    /// Whether the head is fixed (Node: `headersSent`).
+    pub fn is_fixed(&self) -> bool {
+        self.phase != Phase::Open
+    }
+
+    /// Whether `end` was called.
+    pub fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Whether nothing of the final response has been taken by the operating
+    /// system, so that another can still be put in its place.
+    pub fn is_unsent(&self) -> bool {
+        // An interim response that left by half is not to be torn.
+        self.out.len() == self.queued || self.out.len() == self.queued + self.interim
+    }
+
+    /// Whether the connection goes on after this response.
+    pub fn keeps_alive(&self) -> bool {
+        self.is_ended() && self.keep_alive
+    }
+
+    /// Whether only the end of the connection tells the client where the body
+    /// ends, so that an early end must not look like a regular one.
+    pub fn is_close_delimited(&self) -> bool {
+        self.is_fixed() && self.framing == Framing::Close
+    }
+
+    /// Bytes of body so far, without their framing.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// Bytes written and not yet taken by the operating system.
+    pub fn buffered(&self) -> usize {
+        self.out.len() + self.gathered.len()
+    }
+
+    /// What waits for the socket.
+    pub fn out(&mut self) -> &mut Output {
+        &mut self.out
+    }
+
+    /// How much the head may hold.
+    pub fn field_limits(&self) -> FieldLimits {
+        self.context.field_limits
+    }
+
+    /// Makes this the last response of its connection, as far as that can
+    /// still be told.
+    pub fn forbid_keep_alive(&mut self) {
+        if !self.is_fixed() {
+            self.keep_alive = false;
+            self.context.keep_alive = false;
+        }
+    }
+
+    /// The fields, if they can still change.
+    ///
+    /// # Errors
+    /// `HeadersSent`, or why the response failed.
+    pub fn open_fields(&mut self) -> Result<(&mut Fields, FieldLimits), MessageError> {
+        self.check_open()?;
+        Ok((&mut self.fields, self.context.field_limits))
+    }
+
+    /// Fixes the head; see `write-head`.
+    ///
+    /// # Errors
+    /// Those of `write-head`; then the head is as it was.
+    pub fn write_head(&mut self, status: u16, reason: Option<String>, lines: Vec<Line>) -> Result<(), MessageError> {
+        self.check_open()?;
+        check_status(status)?;
+        let mut fields = self.fields.clone();
+        fields.overlay(lines, self.context.field_limits)?;
+        let reason = reason.or_else(|| self.reason.clone());
+        let plan = self.plan(status, reason.as_deref(), &fields, None)?;
+        // `get-header` shows what was set, not what went out with this call.
+        let set = std::mem::replace(&mut self.fields, fields);
+        self.status = status;
+        self.reason = reason;
+        self.fix(plan);
+        self.fields = set;
+        Ok(())
+    }
+
+    /// Fixes the head if need be, and puts it out; see `flush-headers`.
+    ///
+    /// # Errors
+    /// Those of `flush-headers`.
+    pub fn flush_headers(&mut self) -> Result<(), MessageError> {
+        self.check_alive()?;
+        if self.phase == Phase::Open {
+            let plan = self.plan(self.status, self.reason.as_deref(), &self.fields, None)?;
+            self.fix(plan);
+        }
+        self.put_head();
+        Ok(())
+    }
+
+    /// Appends a piece of body; see `write`. `bounded` refuses it when the
+    /// buffer is at its bound, for callers that do not wait afterwards.
+    ///
+    /// # Errors
+    /// Those of `write` and `try-write`; then nothing was appended.
+    pub fn write(&mut self, piece: Vec<u8>, bounded: bool) -> Result<(), MessageError> {
+        match &self.phase {
+            Phase::Ended => return Err(MessageError::WriteAfterEnd),
+            Phase::Failed(error) => return Err(error.clone()),
+            Phase::Open | Phase::Fixed => {}
+        }
+        if bounded && self.buffered() >= self.context.buffer_bytes_max {
+            return Err(MessageError::LimitExceeded("response_buffer_bytes_max"));
+        }
+        if self.phase == Phase::Open {
+            let plan = self.plan(self.status, self.reason.as_deref(), &self.fields, None)?;
+            self.check_body(plan.framing, piece.len(), false)?;
+            self.fix(plan);
+        } else {
+            self.check_body(self.framing, piece.len(), false)?;
+        }
+        if self.framing == Framing::None {
+            return Ok(());
+        }
+        self.body_bytes += piece.len() as u64;
+        if self.corked == 0 {
+            self.put_piece(piece);
+        } else {
+            self.gathered.extend_from_slice(&piece);
+            if self.gathered.len() >= HIGH_WATER_MARK {
+                self.put_gathered();
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the response; see `end`.
+    ///
+    /// # Errors
+    /// Those of `end`. A body that is not as long as declared fails the
+    /// response if its head was fixed before.
+    pub fn end(&mut self, piece: Option<Vec<u8>>) -> Result<(), MessageError> {
+        match &self.phase {
+            Phase::Ended if piece.is_some() => return Err(MessageError::WriteAfterEnd),
+            Phase::Ended => return Err(MessageError::AlreadyFinished),
+            Phase::Failed(error) => return Err(error.clone()),
+            Phase::Open | Phase::Fixed => {}
+        }
+        let length = piece.as_ref().map_or(0, Vec::len);
+        if self.phase == Phase::Open {
+            let plan = self.plan(self.status, self.reason.as_deref(), &self.fields, Some(length as u64))?;
+            self.check_body(plan.framing, length, true)?;
+            self.fix(plan);
+        } else if let Err(error) = self.check_body(self.framing, length, true) {
+            if matches!(error, MessageError::ContentLengthMismatch { .. }) {
+                self.phase = Phase::Failed(error.clone());
+            }
+            return Err(error);
+        }
+        self.put_gathered();
+        self.put_head();
+        if let Some(piece) = piece.filter(|_| self.framing != Framing::None) {
+            self.body_bytes += piece.len() as u64;
+            self.put_piece(piece);
+        }
+        if self.framing == Framing::Chunked {
+            self.put_last_chunk();
+        }
+        self.phase = Phase::Ended;
+        Ok(())
+    }
+
+    /// Holds pieces back; see `cork`.
+    pub fn cork(&mut self) {
+        self.corked = self.corked.saturating_add(1);
+    }
+
+    /// Ends one [`Response::cork`].
+    pub fn uncork(&mut self) {
+        self.corked = self.corked.saturating_sub(1);
+        if self.corked == 0 {
+            self.put_gathered();
+        }
+    }
+
+    /// Sets the trailers; see `add-trailers`.
+    ///
+    /// # Errors
+    /// Those of `add-trailers`; then the earlier ones stay.
+    pub fn add_trailers(&mut self, lines: Vec<Line>) -> Result<(), MessageError> {
+        self.check_alive()?;
+        if self.is_ended() {
+            return Err(MessageError::AlreadyFinished);
+        }
+        check_lines(&lines, self.context.field_limits)?;
+        if let Some((name, _)) = lines.iter().find(|(name, _)| !may_be_trailer(name)) {
+            return Err(MessageError::TrailerInvalid(format!("{name} cannot be a trailer (RFC 9110 6.5.1)")));
+        }
+        self.trailers = lines;
+        Ok(())
+    }
+
+    /// Puts out an interim response; see `write-information`.
+    ///
+    /// # Errors
+    /// Those of `write-information`.
+    pub fn write_information(&mut self, status: u16, lines: &[Line]) -> Result<(), MessageError> {
+        self.check_open()?;
+        // 101 hands the connection over; that is not this response's to do.
+        if !matches!(status, 100 | 102..=199) {
+            return Err(MessageError::InvalidStatusCode(status));
+        }
+        check_lines(lines, self.context.field_limits)?;
+        if let Some((name, _)) = lines.iter().find(|(name, _)| is_framing(name)) {
+            return Err(MessageError::InvalidHeaderValue(format!("{name} has no place in an interim response")));
+        }
+        // RFC 9110 15.2: an HTTP/1.0 client does not know them.
+        if self.context.version_1_1 {
+            let mut head = BytesMut::new();
+            put_status_line(&mut head, status, status::reason(status));
+            lines.iter().for_each(|(name, value)| put_line(&mut head, name, value));
+            head.extend_from_slice(b"\r\n");
+            self.interim += head.len();
+            self.out.put(&head);
+        }
+        Ok(())
+    }
+
+    /// Puts the host's own answer in place of whatever was set and not sent.
+    /// The caller has checked [`Response::is_unsent`].
+    pub fn replace(&mut self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) {
+        self.out.clear();
+        self.head.clear();
+        self.gathered.clear();
+        let keep_alive = self.context.keep_alive && !close;
+        *self = Response { out: std::mem::take(&mut self.out), ..Response::new(self.context.clone()) };
+        self.keep_alive = keep_alive;
+        self.status = status;
+        let limits = FieldLimits { bytes_max: usize::MAX, lines_max: usize::MAX };
+        let mut set = |name: &str, value: &str| {
+            // The names and values are the host's own and known to be good.
+            let _ = self.fields.set(name, vec![value.as_bytes().to_vec()], limits);
+        };
+        set("Content-Type", "text/plain; charset=utf-8");
+        if let Some(wait) = retry_after {
+            set("Retry-After", itoa::Buffer::new().format(wait.as_secs()));
+        }
+        if self.context.reject_body_not_allowed {
+            self.context.reject_body_not_allowed = false;
+        }
+        let ended = self.end(Some(body.as_bytes().to_vec()));
+        debug_assert_eq!(ended, Ok(()), "the host's own answer is well formed");
+    }
+
+    /// Gives the response up: nothing more can be written. What was put out
+    /// and not sent is forgotten if `discard`.
+    pub fn fail(&mut self, error: MessageError, discard: bool) {
+        if discard {
+            self.out.clear();
+        }
+        if !matches!(self.phase, Phase::Failed(_)) {
+            self.phase = Phase::Failed(error);
+        }
+    }
+
+    /// Why the response failed, if it did.
+    pub fn failure(&self) -> Option<&MessageError> {
+        match &self.phase {
+            Phase::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn check_open(&self) -> Result<(), MessageError> {
+        self.check_alive()?;
+        if self.is_fixed() { Err(MessageError::HeadersSent) } else { Ok(()) }
+    }
+
+    fn check_alive(&self) -> Result<(), MessageError> {
+        self.failure().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Whether `length` more bytes fit the framing, as the last ones if `last`.
+    fn check_body(&self, framing: Framing, length: usize, last: bool) -> Result<(), MessageError> {
+        let actual = self.body_bytes + length as u64;
+        match framing {
+            Framing::None if self.context.reject_body_not_allowed && length > 0 => Err(MessageError::BodyNotAllowed),
+            Framing::Length(declared) if actual > declared || (last && actual != declared) => {
+                Err(MessageError::ContentLengthMismatch { declared, actual })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Decides framing and persistence. `known` is the body's length if `end`
+    /// is what fixes the head.
+    fn plan(
+        &self,
+        status: u16,
+        reason: Option<&str>,
+        fields: &Fields,
+        known: Option<u64>,
+    ) -> Result<Plan, MessageError> {
+        check_status(status)?;
+        if reason.is_some_and(|reason| !is_field_value(reason.as_bytes())) {
+            return Err(MessageError::InvalidChar("the reason phrase".to_owned()));
+        }
+        let length = fields.first("content-length").and_then(content_length);
+        let coding = fields.has("transfer-encoding");
+        if length.is_some() && coding {
+            return Err(MessageError::InvalidHeaderValue(
+                "Content-Length and Transfer-Encoding exclude each other (RFC 9112 6.2)".to_owned(),
+            ));
+        }
+        let trailer = fields.has("trailer");
+        if length.is_some() && trailer {
+            return Err(MessageError::TrailerInvalid("Trailer and Content-Length exclude each other".to_owned()));
+        }
+        let mut plan = Plan {
+            framing: Framing::None,
+            skip_length: false,
+            skip_coding: coding && !self.context.version_1_1,
+            add_length: None,
+            add_coding: false,
+            closes: false,
+        };
+        if status == 204 || status == 205 {
+            // RFC 9110 8.6 and 15.3.6: a 204 has neither field, a 205 no body.
+            plan.skip_length = true;
+            plan.skip_coding = true;
+            plan.add_length = (status == 205).then_some(0);
+        } else if self.context.head_request || status == 304 {
+            // Node ends the connection after a 304 that says `chunked`.
+            plan.closes = coding && status == 304;
+        } else if let Some(length) = length {
+            plan.framing = Framing::Length(length);
+        } else if !self.context.version_1_1 {
+            plan.framing = Framing::Close;
+        } else if coding {
+            plan.framing = Framing::Chunked;
+        } else if let Some(known) = known.filter(|_| !trailer && !fields.suppressed.content_length) {
+            plan.framing = Framing::Length(known);
+            plan.add_length = Some(known);
+        } else if !fields.suppressed.transfer_encoding {
+            plan.framing = Framing::Chunked;
+            plan.add_coding = true;
+        } else {
+            plan.framing = Framing::Close;
+        }
+        plan.closes |= plan.framing == Framing::Close
+            || !self.keep_alive
+            || !self.context.keep_alive
+            || fields.first("connection").is_some_and(|value| contains_word(value, b"close"))
+            || (!self.context.version_1_1 && length.is_none());
+        Ok(plan)
+    }
+
+    /// Renders the head: the guest's fields, then `Date`, `Connection`,
+    /// `Keep-Alive` and the framing, as Node orders them.
+    fn fix(&mut self, plan: Plan) {
+        let fields = &self.fields;
+        let head = &mut self.head;
+        head.reserve(fields.bytes() + 192);
+        put_status_line(head, self.status, self.reason.as_deref().unwrap_or_else(|| status::reason(self.status)));
+        let own_connection = fields.first("connection");
+        let contradicts = plan.closes && own_connection.is_some_and(|value| !contains_word(value, b"close"));
+        fields.render(head, |name| {
+            (plan.skip_length && name.eq_ignore_ascii_case("content-length"))
+                || (plan.skip_coding && name.eq_ignore_ascii_case("transfer-encoding"))
+                || (contradicts && name.eq_ignore_ascii_case("connection"))
+        });
+        if self.send_date && !fields.suppressed.date && !fields.has("date") {
+            put_date(head);
+        }
+        if contradicts || (own_connection.is_none() && !fields.suppressed.connection && plan.closes) {
+            head.extend_from_slice(b"Connection: close\r\n");
+        } else if own_connection.is_none() && !fields.suppressed.connection {
+            head.extend_from_slice(b"Connection: keep-alive\r\n");
+            if !fields.has("keep-alive") {
+                put_keep_alive(head, self.context.keep_alive_timeout, self.context.requests_max);
+            }
+        }
+        if let Some(length) = plan.add_length {
+            put_line(head, "Content-Length", itoa::Buffer::new().format(length).as_bytes());
+        }
+        if plan.add_coding {
+            head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        self.framing = plan.framing;
+        self.keep_alive = !plan.closes;
+        self.phase = Phase::Fixed;
+    }
+
+    fn put_head(&mut self) {
+        if !self.head.is_empty() {
+            let head = std::mem::take(&mut self.head);
+            self.put(&head);
+        }
+    }
+
+    fn put_gathered(&mut self) {
+        if !self.gathered.is_empty() {
+            let gathered = std::mem::take(&mut self.gathered);
+            self.put_piece(gathered);
+        }
+    }
+
+    fn put_piece(&mut self, piece: Vec<u8>) {
+        self.put_head();
+        if piece.is_empty() {
+            return;
+        }
+        let chunked = self.framing == Framing::Chunked;
+        if chunked {
+            self.put(format!("{:x}\r\n", piece.len()).as_bytes());
+        }
+        self.queued += piece.len();
+        self.out.put_owned(piece);
+        if chunked {
+            self.put(b"\r\n");
+        }
+    }
+
+    fn put_last_chunk(&mut self) {
+        let mut last = BytesMut::from(&b"0\r\n"[..]);
+        self.trailers.iter().for_each(|(name, value)| put_line(&mut last, name, value));
+        last.extend_from_slice(b"\r\n");
+        self.put(&last);
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.queued += bytes.len();
+        self.out.put(bytes);
+    }
+}
+
+fn put_status_line(head: &mut BytesMut, status: u16, reason: &str) {
+    head.extend_from_slice(b"HTTP/1.1 ");
+    head.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+    head.extend_from_slice(b" ");
+    head.extend_from_slice(reason.as_bytes());
+    head.extend_from_slice(b"\r\n");
+}
+
+fn put_keep_alive(head: &mut BytesMut, timeout: Option<Duration>, requests_max: Option<u64>) {
+    let Some(timeout) = timeout else { return };
+    head.extend_from_slice(b"Keep-Alive: timeout=");
+    head.extend_from_slice(itoa::Buffer::new().format(timeout.as_secs()).as_bytes());
+    if let Some(max) = requests_max {
+        head.extend_from_slice(b", max=");
+        head.extend_from_slice(itoa::Buffer::new().format(max).as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+}
+
+fn check_status(status: u16) -> Result<(), MessageError> {
+    if (200..=999).contains(&status) { Ok(()) } else { Err(MessageError::InvalidStatusCode(status)) }
+}
+
+/// Fields that frame a message or decide where it goes (RFC 9110 6.5.1).
+fn may_be_trailer(name: &str) -> bool {
+    !is_framing(name)
+        && !["connection", "host", "keep-alive", "trailer", "upgrade", "te", "date", "set-cookie", "cookie"]
+            .iter()
+            .chain(&["authorization", "www-authenticate", "content-encoding", "content-type", "content-range"])
+            .any(|other| name.eq_ignore_ascii_case(other))
+}
+
+fn is_framing(name: &str) -> bool {
+    name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
+}

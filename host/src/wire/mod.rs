@@ -1,0 +1,12 @@
+//! Sockets and HTTP: from the accepted connection to the exchange, and back to
+//! the last byte. Does not know what answers an exchange, and never names the
+//! sandbox. `handler` and `guest` see it through [`exchange::Exchange`].
+
+pub mod listener;
+pub mod connection;
+pub mod exchange;
+pub mod watch;
+pub mod socket;
+pub mod drain;
+pub mod error;
+pub mod http1;

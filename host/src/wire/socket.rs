@@ -1,0 +1,189 @@
+//! An accepted socket, shared by whoever reads, writes or watches it. Counts
+//! bytes and remembers when something last moved; knows nothing of HTTP.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BufMut;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// One accepted socket. All methods take `&self`: the connection is driven by
+/// one task at a time, but several of its futures look at the socket.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+    opened: Instant,
+    bytes_read: AtomicU64,
+    bytes_written: AtomicU64,
+    /// Milliseconds from `opened` to the last byte in either direction.
+    moved: AtomicU64,
+    destroyed: AtomicBool,
+}
+
+impl Socket {
+    /// Takes over an accepted socket.
+    ///
+    /// # Errors
+    /// What the system says about its addresses: the peer may be gone already.
+    pub fn new(stream: TcpStream, peer: SocketAddr) -> io::Result<Self> {
+        let local = stream.local_addr()?;
+        stream.set_nodelay(true)?;
+        Ok(Socket {
+            stream,
+            peer,
+            local,
+            opened: Instant::now(),
+            bytes_read: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            destroyed: AtomicBool::new(false),
+        })
+    }
+
+    /// The peer's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The address that the peer connected to.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// When the connection was accepted.
+    pub fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// Bytes received so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes sent so far.
+    pub fn bytes_written(&self) -> u64 {
+        self.bytes_written.load(Ordering::Relaxed)
+    }
+
+    /// When the last byte came or went.
+    pub fn moved(&self) -> Instant {
+        self.opened + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+    }
+
+    /// Reads at most `max` bytes to the end of `into`; 0 is the peer's FIN.
+    pub fn poll_read<B: BufMut>(&self, cx: &mut Context<'_>, into: &mut B, max: usize) -> Poll<io::Result<usize>> {
+        loop {
+            match self.try_read(into, max) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_readable(cx))?,
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Like [`Socket::poll_read`], but `WouldBlock` instead of waiting.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn try_read<B: BufMut>(&self, into: &mut B, max: usize) -> io::Result<usize> {
+        let count = self.stream.try_read_buf(&mut into.limit(max))?;
+        self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
+        self.touch();
+        Ok(count)
+    }
+
+    /// Ready when there is something to read, a FIN or an error.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_read_ready(cx)
+    }
+
+    /// Writes what the socket takes now, or `WouldBlock`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.stream.try_write_vectored(slices)?;
+        self.bytes_written.fetch_add(count as u64, Ordering::Relaxed);
+        self.touch();
+        Ok(count)
+    }
+
+    /// Ready when the socket takes more.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_write_ready(cx)
+    }
+
+    /// Waits until the peer has reset the connection. Bytes and a FIN do not
+    /// wake it. Can be dropped at any time.
+    pub async fn reset_by_peer(&self) {
+        // An error of the readiness system itself means as much as a reset.
+        let _ = self.stream.ready(Interest::ERROR).await;
+    }
+
+    /// Whether the peer's FIN is known to have come. Looks at the socket
+    /// without taking anything.
+    pub fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut byte = [0];
+        let mut peeked = tokio::io::ReadBuf::new(&mut byte);
+        match self.stream.poll_peek(cx, &mut peeked) {
+            Poll::Ready(Ok(1..)) | Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+        }
+    }
+
+    /// Sends a FIN after what was written.
+    pub fn shutdown_write(&self) {
+        // It fails if the connection is gone, which is as good.
+        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+    }
+
+    /// Marks the connection as to be dropped; whoever drives it does.
+    pub fn destroy(&self) {
+        self.destroyed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Socket::destroy`] was called.
+    pub fn is_destroyed(&self) -> bool {
+        self.destroyed.load(Ordering::Relaxed)
+    }
+
+    /// Makes the close a reset, so that the peer cannot take it for the end
+    /// of a body.
+    pub fn reset_on_close(&self) {
+        // It fails if the connection is gone, which is as good.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Node's `setNoDelay`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set_no_delay(&self, enable: bool) -> io::Result<()> {
+        self.stream.set_nodelay(enable)
+    }
+
+    /// Node's `setKeepAlive`; a zero delay leaves the system's own.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set_keep_alive(&self, enable: bool, initial_delay: Duration) -> io::Result<()> {
+        let socket = SockRef::from(&self.stream);
+        socket.set_keepalive(enable)?;
+        if enable && !initial_delay.is_zero() {
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(initial_delay))?;
+        }
+        Ok(())
+    }
+
+    fn touch(&self) {
+        let moved = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved.store(moved, Ordering::Relaxed);
+    }
+}

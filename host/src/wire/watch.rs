@@ -1,0 +1,92 @@
+//! What can end an exchange while its guest computes or waits: the client
+//! goes, a timeout passes, the server is cut short. Polled by whoever drives
+//! the guest, after the guest; costs nothing for a guest that never waits.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::wire::drain::Phase;
+use crate::wire::exchange::{Exchange, Expired};
+
+/// Why an exchange is over before its guest is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruption {
+    /// The client reset the connection, or closed it and half-open is off.
+    ClientGone,
+    /// The guest destroyed the connection.
+    Destroyed,
+    /// `write_stall_timeout`.
+    WriteStall,
+    /// `idle_timeout`, or the guest's own.
+    Idle,
+    /// `request_timeout`.
+    RequestTimeout,
+    /// The server drains no longer.
+    Cut,
+    /// The deadline that the caller gave.
+    Deadline,
+}
+
+/// Watches one exchange. Dropping it is free.
+pub struct Watch {
+    exchange: Exchange,
+    events: Option<Pin<Box<dyn Future<Output = Interruption> + Send>>>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watch {
+    /// Watches `exchange` from the first poll on.
+    pub fn new(exchange: Exchange) -> Self {
+        Watch { exchange, events: None, sleep: None }
+    }
+
+    /// Ready when the exchange is over, or `deadline` has passed.
+    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Interruption> {
+        if self.exchange.socket().is_destroyed() {
+            return Poll::Ready(Interruption::Destroyed);
+        }
+        let exchange = &self.exchange;
+        let events = self.events.get_or_insert_with(|| Box::pin(events(exchange.clone())));
+        if let Poll::Ready(interruption) = events.as_mut().poll(cx) {
+            return Poll::Ready(interruption);
+        }
+        if !exchange.limits().half_open
+            && exchange.is_complete()
+            && exchange.socket().poll_peer_closed(cx).is_ready()
+        {
+            return Poll::Ready(Interruption::ClientGone);
+        }
+        self.poll_deadlines(cx, deadline)
+    }
+
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Interruption> {
+        loop {
+            let Some(next) = self.exchange.deadline().into_iter().chain(deadline).min() else {
+                return Poll::Pending;
+            };
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(next)));
+            if sleep.deadline() != next {
+                sleep.as_mut().reset(next);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            let now = Instant::now();
+            match self.exchange.expired(now) {
+                Some(Expired::WriteStall) => return Poll::Ready(Interruption::WriteStall),
+                Some(Expired::Request) => return Poll::Ready(Interruption::RequestTimeout),
+                Some(Expired::Idle) => return Poll::Ready(Interruption::Idle),
+                None if deadline.is_some_and(|at| at <= now) => return Poll::Ready(Interruption::Deadline),
+                // It was put off while we slept.
+                None => {}
+            }
+        }
+    }
+}
+
+async fn events(exchange: Exchange) -> Interruption {
+    tokio::select! {
+        () = exchange.socket().reset_by_peer() => Interruption::ClientGone,
+        () = exchange.drain().reached(Phase::Cut) => Interruption::Cut,
+    }
+}

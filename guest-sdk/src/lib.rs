@@ -90,4 +90,26 @@ pub use poll::{Pollable, poll, timer};
 pub use server_response::ServerResponse;
 pub use socket::Socket;
 
+/// Makes a function the answer to every request (Node: the 'request' event).
+///
+/// The function takes the request and the response, and returns
+/// [`Result<()>`](Result) or any `Result<(), E>` whose `E` converts into
+/// `Box<dyn Error + Send + Sync>`. Its name does not matter. A component has
+/// one handler.
+///
+/// An `Err` goes to the log as one line, `handler failed: …` with all causes.
+/// If the response was not ended by then, the client gets a 500, or a cut
+/// connection if the head was sent already.
+///
+/// ```
+/// use innkeeper_guest::{IncomingMessage, Result, ServerResponse, handler};
+///
+/// #[handler]
+/// fn greet(_req: IncomingMessage, res: ServerResponse) -> Result<()> {
+///     res.end("Hello\n")?;
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+#[doc(inline)]
 pub use innkeeper_guest_macro::handler;

@@ -8,27 +8,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, Item, ItemFn, Result, ReturnType, Safety, Signature, Type};
 
-/// Makes a function the answer to every request (Node: the 'request' event).
-///
-/// The function takes the request and the response and returns
-/// `innkeeper_guest::Result<()>`, or any `Result<(), E>` whose `E` converts
-/// into `Box<dyn Error + Send + Sync>`. Its name does not matter. One component
-/// has one handler.
-///
-/// An `Err` goes to the log as one line, `handler failed: …` with all causes.
-/// If the response was not ended by then, the client gets a 500, or a cut
-/// connection if the head was sent already.
-///
-/// ```
-/// use innkeeper_guest::{IncomingMessage, Result, ServerResponse, handler};
-///
-/// #[handler]
-/// fn greet(_req: IncomingMessage, res: ServerResponse) -> Result<()> {
-///     res.end("Hello\n")?;
-///     Ok(())
-/// }
-/// # fn main() {}
-/// ```
+/// Exports a function as the component's handler; documented where
+/// `innkeeper-guest` re-exports it.
 #[proc_macro_attribute]
 pub fn handler(
     arguments: proc_macro::TokenStream,
@@ -76,6 +57,14 @@ fn export(item: TokenStream) -> Result<TokenStream> {
                     #conclude
                 }
             }
+
+            // Elsewhere there is nothing to export to, but the function counts
+            // as used.
+            #[cfg(not(target_family = "wasm"))]
+            const _: fn(
+                ::innkeeper_guest::bindings::innkeeper::http::types::IncomingMessage,
+                ::innkeeper_guest::bindings::innkeeper::http::types::ServerResponse,
+            ) = <Handler as ::innkeeper_guest::glue::Guest>::handle;
 
             #[cfg(target_family = "wasm")]
             ::innkeeper_guest::bindings::export!(

@@ -263,7 +263,7 @@ fn nothing_can_be_smuggled_into_a_head() {
         ("interim status", "invalid-status-code"),
         ("switching", "invalid-status-code"),
         ("interim", "invalid-char"),
-        ("hint link", "invalid-arg"),
+        ("hint link", "invalid-char"),
         ("hint value", "invalid-char"),
         ("status message", "invalid-char"),
     ];

@@ -160,8 +160,8 @@ impl Peer {
         self.seen.lock().sent.extend_from_slice(bytes);
         if (&**stream).write_all(bytes).is_err() {
             self.seen.lock().end(State::Reset);
-            self.pulse.beat();
         }
+        self.pulse.beat();
     }
 
     fn wait(&self, within: Duration, mut until: impl FnMut(&Seen) -> bool) {

@@ -224,3 +224,6 @@ fn accept_all(
         kept.iter().for_each(drop);
     });
 }
+
+#[cfg(test)]
+mod tests;

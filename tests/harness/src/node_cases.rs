@@ -1,8 +1,8 @@
 //! Plays the scripts of `tests/node-cases/` against the real binary.
 //!
-//! [`script`] is the format, [`support`] says what of it can be played,
-//! [`play`] plays one case, [`judge`] compares, [`document`] writes
-//! `docs/node-compat.md`. Here: which cases, and several at once.
+//! [`script`] is the format, [`support`] says what of it can be played, `play`
+//! plays one case on the connections of `peer`, `judge` compares, [`document`]
+//! writes `docs/node-compat.md`. Here: which cases, and several at once.
 
 pub mod document;
 mod judge;

@@ -41,7 +41,7 @@ struct Bench {
     host: HostKind,
     baseline: BaselineKind,
     measure: Measure,
-    /// What `docs/decisions` and the design ask for.
+    /// What the project asks for.
     bar: &'static str,
 }
 
@@ -119,7 +119,8 @@ const BENCHES: &[Bench] = &[
 /// What is needed to start either side.
 struct Bins {
     host: PathBuf,
-    bench_guest: PathBuf,
+    hello: PathBuf,
+    bodies: PathBuf,
     hyper: PathBuf,
     wasmtime: Option<(PathBuf, PathBuf)>,
     wrk: Wrk,
@@ -227,10 +228,12 @@ impl Bins {
             Some(wasmtime) => Some((wasmtime, guests::wasi_hello()?)),
             None => None,
         };
-        let bench_guest = guests::component("bench")?.to_owned();
+        let hello = guests::component("hello")?.to_owned();
+        let bodies = guests::component("bench")?.to_owned();
         Ok(Self {
             host,
-            bench_guest,
+            hello,
+            bodies,
             hyper: target_dir.join("release/hyper-baseline"),
             wasmtime,
             wrk,
@@ -238,7 +241,12 @@ impl Bins {
     }
 
     fn start_host(&self, bench: &Bench) -> Result<Running> {
-        let server = Server::at(&self.bench_guest).program(&self.host);
+        let guest = match bench.measure {
+            // A guest without a path to look at, as that of `wasmtime serve`.
+            Measure::Throughput(Load::Hello) | Measure::IdleMemory => &self.hello,
+            Measure::Throughput(Load::Mebibyte | Load::Echo) => &self.bodies,
+        };
+        let server = Server::at(guest).program(&self.host);
         let server = match bench.host {
             HostKind::Fresh => server.arg("--access-log", "off"),
             HostKind::FreshWithAccessLog => server.arg("--access-log", "on").discard_log(),

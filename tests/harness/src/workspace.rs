@@ -45,15 +45,10 @@ pub fn host_binary() -> Result<PathBuf> {
 /// If cargo cannot be started or fails.
 pub fn build_host(target_dir: &Path, release: bool) -> Result<PathBuf> {
     let mut build = cargo();
+    // No `--package`: with it the dependencies would have other features than
+    // in `cargo test`, and the sandbox would be compiled twice.
     build
-        .args([
-            "build",
-            "--package",
-            "innkeeper",
-            "--bin",
-            "innkeeper",
-            "--target-dir",
-        ])
+        .args(["build", "--bin", "innkeeper", "--target-dir"])
         .arg(target_dir);
     if release {
         build.arg("--release");

@@ -47,10 +47,7 @@ fn steps() -> Result<Vec<Step>> {
             task(&["clippy", "--all-targets", "--", "--deny", "warnings"]),
         ),
         step("lints of guests", clippy_guests()?),
-        step(
-            "host",
-            task(&["build", "--package", "innkeeper", "--bin", "innkeeper"]),
-        ),
+        step("host", task(&["build", "--bin", "innkeeper"])),
         step(
             "tests",
             with(task(&["test"]), "INNKEEPER_BIN", &host.to_string_lossy()),

@@ -56,11 +56,7 @@ impl From<Error> for Box<dyn StdError + Send + Sync> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.alternate() {
-            write!(f, "{}", Chain(&*self.0))
-        } else {
-            write!(f, "{}", self.0)
-        }
+        if f.alternate() { write!(f, "{}", Chain(&*self.0)) } else { write!(f, "{}", self.0) }
     }
 }
 
@@ -117,10 +113,7 @@ mod tests {
     fn the_chain_is_one_line() {
         let cause = "x".parse::<u16>().expect_err("x is no number");
         let error = Error::from(Outer(cause));
-        assert_eq!(
-            format!("{error:#}"),
-            "bad port: invalid digit found in string"
-        );
+        assert_eq!(format!("{error:#}"), "bad port: invalid digit found in string");
         assert_eq!(error.to_string(), "bad\r\n  port");
     }
 }

@@ -101,9 +101,7 @@ impl ErrorCode {
             | Self::ContentLengthMismatch { .. }
             | Self::BodyNotAllowed
             | Self::InvalidArg(_) => io::ErrorKind::InvalidInput,
-            Self::WriteAfterEnd | Self::AlreadyFinished | Self::Destroyed => {
-                io::ErrorKind::BrokenPipe
-            }
+            Self::WriteAfterEnd | Self::AlreadyFinished | Self::Destroyed => io::ErrorKind::BrokenPipe,
             Self::ConnectionReset => io::ErrorKind::ConnectionReset,
             Self::Timeout(_) => io::ErrorKind::TimedOut,
             Self::Parse(_) => io::ErrorKind::InvalidData,
@@ -123,10 +121,9 @@ impl fmt::Display for ErrorCode {
             Self::InvalidHeaderValue(text) => write!(f, "invalid header value: {text}"),
             Self::InvalidChar(text) => write!(f, "invalid character: {text}"),
             Self::TrailerInvalid(text) => write!(f, "invalid trailer: {text}"),
-            Self::ContentLengthMismatch { declared, actual } => write!(
-                f,
-                "the body has {actual} bytes where content-length said {declared}"
-            ),
+            Self::ContentLengthMismatch { declared, actual } => {
+                write!(f, "the body has {actual} bytes where content-length said {declared}")
+            }
             Self::BodyNotAllowed => f.write_str("this response can have no body"),
             Self::WriteAfterEnd => f.write_str("write after the response has ended"),
             Self::AlreadyFinished => f.write_str("the response has ended already"),
@@ -161,10 +158,9 @@ impl From<Wire> for ErrorCode {
             Wire::InvalidHeaderValue(text) => Self::InvalidHeaderValue(text),
             Wire::InvalidChar(text) => Self::InvalidChar(text),
             Wire::TrailerInvalid(text) => Self::TrailerInvalid(text),
-            Wire::ContentLengthMismatch(length) => Self::ContentLengthMismatch {
-                declared: length.declared,
-                actual: length.actual,
-            },
+            Wire::ContentLengthMismatch(length) => {
+                Self::ContentLengthMismatch { declared: length.declared, actual: length.actual }
+            }
             Wire::BodyNotAllowed => Self::BodyNotAllowed,
             Wire::WriteAfterEnd => Self::WriteAfterEnd,
             Wire::AlreadyFinished => Self::AlreadyFinished,
@@ -194,13 +190,7 @@ mod tests {
 
     #[test]
     fn a_mismatch_names_both_lengths() {
-        let code = ErrorCode::ContentLengthMismatch {
-            declared: 3,
-            actual: 5,
-        };
-        assert_eq!(
-            code.to_string(),
-            "the body has 5 bytes where content-length said 3"
-        );
+        let code = ErrorCode::ContentLengthMismatch { declared: 3, actual: 5 };
+        assert_eq!(code.to_string(), "the body has 5 bytes where content-length said 3");
     }
 }

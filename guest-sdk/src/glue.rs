@@ -10,15 +10,11 @@ use crate::{IncomingMessage, ServerResponse};
 pub use crate::bindings;
 pub use crate::bindings::exports::innkeeper::http::handler::Guest;
 
-pub fn incoming_message(
-    message: bindings::innkeeper::http::types::IncomingMessage,
-) -> IncomingMessage {
+pub fn incoming_message(message: bindings::innkeeper::http::types::IncomingMessage) -> IncomingMessage {
     message.into()
 }
 
-pub fn server_response(
-    response: bindings::innkeeper::http::types::ServerResponse,
-) -> ServerResponse {
+pub fn server_response(response: bindings::innkeeper::http::types::ServerResponse) -> ServerResponse {
     response.into()
 }
 

@@ -68,10 +68,7 @@ pub mod bindings;
 mod error;
 mod error_code;
 #[doc(hidden)]
-#[allow(
-    missing_docs,
-    reason = "called by what `#[handler]` expands to, not by authors"
-)]
+#[allow(missing_docs, reason = "called by what `#[handler]` expands to, not by authors")]
 pub mod glue;
 mod header;
 mod incoming_message;

@@ -41,7 +41,7 @@ pub enum Fault {
     WallTime,
     /// It wanted more than it may have.
     #[error("{0}: the guest wanted more, and gave up")]
-    Memory(&'static str),
+    Limit(&'static str),
     /// It dropped the connection.
     #[error("the guest destroyed the connection")]
     Destroyed,
@@ -85,7 +85,7 @@ impl Fault {
             Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true, None),
             Fault::RequestTimeout => row(Some(408), Level::INFO, true, None),
             Fault::NotEnded | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),
-            Fault::CpuTime | Fault::WallTime | Fault::Memory(_) => row(Some(500), Level::ERROR, false, None),
+            Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => row(Some(500), Level::ERROR, false, None),
             Fault::Overloaded(_) => row(Some(503), Level::WARN, false, Some(1)),
             Fault::Instance(_) => row(Some(500), Level::ERROR, false, None),
             Fault::Cut => row(None, Level::WARN, true, None),

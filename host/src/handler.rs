@@ -60,7 +60,7 @@ async fn run(app: &App, _permit: &Permit, exchange: &Exchange) -> Result<(), Fau
         Outcome::Trapped(cause) => Err(Fault::Trapped(cause)),
         Outcome::CpuTime => Err(Fault::CpuTime),
         Outcome::WallTime => Err(Fault::WallTime),
-        Outcome::Memory(limit) => Err(Fault::Memory(limit)),
+        Outcome::Limit(limit) => Err(Fault::Limit(limit)),
         Outcome::Interrupted(interruption) => Err(interruption.into()),
     }
 }

@@ -20,10 +20,7 @@ fn echo(req: IncomingMessage, res: ServerResponse) -> Result<()> {
         Err(error) => return Err(error.into()),
     };
     let content_type = req.header("content-type");
-    res.set_header(
-        "Content-Type",
-        content_type.unwrap_or_else(|| b"application/octet-stream".to_vec()),
-    )?;
+    res.set_header("Content-Type", content_type.unwrap_or_else(|| b"application/octet-stream".to_vec()))?;
     res.set_header("X-Body-Length", body.len())?;
     Ok(res.end(body)?)
 }

@@ -5,9 +5,7 @@
 //! curl -H 'X-Two: a' -H 'X-Two: b' --data 'body' 'http://127.0.0.1:8080/path?q=1'
 //! ```
 
-use innkeeper_guest::{
-    Field, IncomingMessage, JoinedValue, Result, ServerResponse, Socket, handler,
-};
+use innkeeper_guest::{Field, IncomingMessage, JoinedValue, Result, ServerResponse, Socket, handler};
 use serde_json::{Map, Value, json};
 
 const BODY_BYTES_MAX: u64 = 64 * 1024;

@@ -11,10 +11,7 @@ use syn::{Error, FnArg, Item, ItemFn, Result, ReturnType, Safety, Signature, Typ
 /// Exports a function as the component's handler; documented where
 /// `innkeeper-guest` re-exports it.
 #[proc_macro_attribute]
-pub fn handler(
-    arguments: proc_macro::TokenStream,
-    item: proc_macro::TokenStream,
-) -> proc_macro::TokenStream {
+pub fn handler(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let item = TokenStream::from(item);
     let export = check_arguments(arguments.into()).and_then(|()| export(item.clone()));
     let export = export.unwrap_or_else(Error::into_compile_error);
@@ -27,10 +24,7 @@ fn check_arguments(arguments: TokenStream) -> Result<()> {
     if arguments.is_empty() {
         return Ok(());
     }
-    Err(Error::new_spanned(
-        arguments,
-        "`#[handler]` takes no arguments",
-    ))
+    Err(Error::new_spanned(arguments, "`#[handler]` takes no arguments"))
 }
 
 /// The component's export: an anonymous constant, so that no name is taken.
@@ -39,8 +33,7 @@ fn export(item: TokenStream) -> Result<TokenStream> {
     let shape = Shape::of(&function.sig)?;
     let mut name = function.sig.ident.clone();
     name.set_span(at(&name));
-    let (at_request, at_response, at_outcome) =
-        (at(shape.request), at(shape.response), at(shape.outcome));
+    let (at_request, at_response, at_outcome) = (at(shape.request), at(shape.response), at(shape.outcome));
     let req = quote_spanned!(at_request=> ::innkeeper_guest::glue::incoming_message(req));
     let res = quote_spanned!(at_response=> ::innkeeper_guest::glue::server_response(res));
     let conclude = quote_spanned!(at_outcome=> ::innkeeper_guest::glue::conclude(outcome));
@@ -101,28 +94,16 @@ struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     fn of(sig: &'a Signature) -> Result<Self> {
-        refuse(
-            sig.asyncness.as_ref(),
-            "a handler is not async: its calls suspend it as they are",
-        )?;
+        refuse(sig.asyncness.as_ref(), "a handler is not async: its calls suspend it as they are")?;
         refuse(sig.constness.as_ref(), "a handler is not const")?;
         if let Safety::Unsafe(token) = &sig.safety {
             refuse(Some(token), "a handler is not unsafe")?;
         }
         refuse(sig.abi.as_ref(), "a handler is a plain Rust function")?;
         let generics = &sig.generics;
-        refuse(
-            generics.params.first(),
-            "a handler has no generic parameters",
-        )?;
-        refuse(
-            generics.where_clause.as_ref(),
-            "a handler has no generic parameters",
-        )?;
-        refuse(
-            sig.receiver(),
-            "a handler is a free function, not a method with `self`",
-        )?;
+        refuse(generics.params.first(), "a handler has no generic parameters")?;
+        refuse(generics.where_clause.as_ref(), "a handler has no generic parameters")?;
+        refuse(sig.receiver(), "a handler is a free function, not a method with `self`")?;
         let (request, response) = two_types(sig)?;
         let ReturnType::Type(_, outcome) = &sig.output else {
             return Err(Error::new(
@@ -130,11 +111,7 @@ impl<'a> Shape<'a> {
                 format!("`{}` must return `innkeeper_guest::Result<()>`", sig.ident),
             ));
         };
-        Ok(Self {
-            request,
-            response,
-            outcome,
-        })
+        Ok(Self { request, response, outcome })
     }
 }
 
@@ -164,9 +141,5 @@ fn two_types(sig: &Signature) -> Result<(&Type, &Type)> {
 }
 
 fn span_of_inputs(inputs: &Punctuated<FnArg, syn::Token![,]>, otherwise: Span) -> Span {
-    if inputs.is_empty() {
-        otherwise
-    } else {
-        inputs.span()
-    }
+    if inputs.is_empty() { otherwise } else { inputs.span() }
 }

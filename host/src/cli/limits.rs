@@ -190,7 +190,9 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = text.parse::<ByteSize>();
-        parsed.map(|size| Size(size.as_u64())).map_err(|error| format!("{error}; write it as in 16384 or 16KiB"))
+        parsed
+            .map(|size| Size(size.as_u64()))
+            .map_err(|error| format!("{error}; write it as in 16384 or 16KiB"))
     }
 }
 
@@ -223,7 +225,12 @@ impl fmt::Display for OptionalTime {
 
 impl fmt::Display for Size {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ByteSize(self.0).fmt(out)
+        // Whole units only: what is shown must read back as the same number.
+        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        match units.into_iter().find(|(bytes, _)| self.0 >= *bytes && self.0 % bytes == 0) {
+            Some((bytes, unit)) => write!(out, "{}{unit}", self.0 / bytes),
+            None => self.0.fmt(out),
+        }
     }
 }
 

@@ -98,7 +98,9 @@ impl Serve {
 
     fn config(self) -> Config {
         let name = self.name.unwrap_or_else(|| {
-            self.component.file_stem().map_or_else(|| "app".to_owned(), |stem| stem.to_string_lossy().into_owned())
+            self.component
+                .file_stem()
+                .map_or_else(|| "app".to_owned(), |stem| stem.to_string_lossy().into_owned())
         });
         Config {
             listen: self.listen,
@@ -178,6 +180,10 @@ fn raise_descriptor_limit(connections_max: usize) {
     }
     let needed = connections_max as u64 + 64;
     if let Some(current) = getrlimit(Resource::Nofile).current.filter(|current| *current < needed) {
-        tracing::warn!(current, needed, "fewer open files are allowed than connections_max needs; raise ulimit -n");
+        tracing::warn!(
+            current,
+            needed,
+            "fewer open files are allowed than connections_max needs; raise ulimit -n"
+        );
     }
 }

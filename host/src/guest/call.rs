@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use tokio::time::Instant;
 use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
 
 use crate::guest::api::{self, bindings::App as Bindings};
@@ -28,8 +29,8 @@ pub enum Outcome {
     CpuTime,
     /// The guest's `wall_time_max`.
     WallTime,
-    /// A limit on memory or tables, after which the guest gave up.
-    Memory(&'static str),
+    /// A limit on memory, tables or handles, after which the guest gave up.
+    Limit(&'static str),
     /// The exchange was over first.
     Interrupted(Interruption),
 }
@@ -83,16 +84,7 @@ async fn run(mut instance: Instance, exchange: Exchange) -> Called {
     };
     match ended {
         Ok(Ok(())) => Called { outcome: Outcome::Returned, instance: Some(instance) },
-        Ok(Err(error)) => {
-            let outcome = match error.downcast_ref::<Trap>() {
-                Some(Trap::Interrupt) => Outcome::CpuTime,
-                _ => match instance.store.data().memory_limit_reached() {
-                    Some(limit) => Outcome::Memory(limit),
-                    None => Outcome::Trapped(explain(&error)),
-                },
-            };
-            Called { outcome, instance: None }
-        }
+        Ok(Err(error)) => Called { outcome: blame(&error, &instance), instance: None },
         Err(Interruption::Deadline) => Called { outcome: Outcome::WallTime, instance: None },
         Err(interruption) => Called { outcome: Outcome::Interrupted(interruption), instance: None },
     }
@@ -103,6 +95,22 @@ async fn handle(instance: &mut Instance, exchange: Exchange) -> wasmtime::Result
     store.set_epoch_deadline(2);
     let (request, response) = api::hand_over(&mut store.data_mut().table, exchange)?;
     Bindings::innkeeper_http_handler(bindings).call_handle(store, request, response).await
+}
+
+/// Which limit a failed call ran into, if it was one.
+fn blame(error: &wasmtime::Error, instance: &Instance) -> Outcome {
+    if let Some(Trap::Interrupt) = error.downcast_ref() {
+        return Outcome::CpuTime;
+    }
+    if let Some(limit) = instance.store.data().memory_limit_reached() {
+        return Outcome::Limit(limit);
+    }
+    let host_table_full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+    // wasmtime's own handle table has no error type for this.
+    if host_table_full || error.root_cause().to_string().contains("store handle limit exceeded") {
+        return Outcome::Limit("handles_max");
+    }
+    Outcome::Trapped(explain(error))
 }
 
 /// The cause of a trap in one line, and the guest's own stack if it has one.

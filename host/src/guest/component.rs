@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use wasmtime::component::Component;
 
-use crate::guest::api::bindings::AppPre;
 use crate::guest::api;
+use crate::guest::api::bindings::AppPre;
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
 use crate::guest::plain;
@@ -115,7 +115,9 @@ fn check_exports(engine: &Engine, component: &Component) -> Result<()> {
         return Ok(());
     }
     if let Some(other) = exports.iter().find(|name| name.starts_with("innkeeper:http/handler")) {
-        bail!("it exports {other}, but this host speaks {HANDLER}; rebuild it with a matching innkeeper-guest");
+        bail!(
+            "it exports {other}, but this host speaks {HANDLER}; rebuild it with a matching innkeeper-guest"
+        );
     }
     if let Some(other) = exports.iter().find(|name| name.starts_with("wasi:http/")) {
         bail!("it exports {other}, which this version does not serve; it serves {HANDLER}");

@@ -79,7 +79,8 @@ impl GuestLog {
 
     fn put(&self, stream: Stream, line: &[u8]) {
         let app = self.shared.app.as_str();
-        let (granted, dropped) = self.shared.bucket.lock().take(line.len() as u64 + 1, self.shared.bytes_per_second);
+        let (granted, dropped) =
+            self.shared.bucket.lock().take(line.len() as u64 + 1, self.shared.bytes_per_second);
         if dropped > 0 {
             let limit = self.shared.bytes_per_second;
             tracing::warn!(target: "guest", app, log_bytes_per_second = limit, "{dropped} lines of the guest were dropped");

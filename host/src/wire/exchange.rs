@@ -333,7 +333,9 @@ impl Exchange {
         if self.inner.drain.is_draining() {
             state.response.forbid_keep_alive();
         }
-        if self.inner.socket.is_destroyed() || state.response.failure() == Some(&MessageError::ConnectionReset) {
+        if self.inner.socket.is_destroyed()
+            || state.response.failure() == Some(&MessageError::ConnectionReset)
+        {
             return false;
         }
         if !state.response.is_unsent() {

@@ -79,7 +79,12 @@ impl Socket {
     }
 
     /// Reads at most `max` bytes to the end of `into`; 0 is the peer's FIN.
-    pub fn poll_read<B: BufMut>(&self, cx: &mut Context<'_>, into: &mut B, max: usize) -> Poll<io::Result<usize>> {
+    pub fn poll_read<B: BufMut>(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut B,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
         loop {
             match self.try_read(into, max) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_readable(cx))?,

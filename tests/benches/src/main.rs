@@ -23,13 +23,8 @@ static MEBIBYTE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![b'a'; 1024 
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .context("cannot bind a port")?;
-    println!(
-        "listening on http://{}/",
-        listener.local_addr().context("cannot tell the port")?
-    );
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot bind a port")?;
+    println!("listening on http://{}/", listener.local_addr().context("cannot tell the port")?);
     loop {
         let (stream, _) = listener.accept().await.context("cannot accept")?;
         // As the host does; without it hyper would look slower than it is.
@@ -55,9 +50,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         _ => return Ok(status(StatusCode::NOT_FOUND)),
     };
     let mut response = Response::new(Full::new(body));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     Ok(response)
 }
 

@@ -20,9 +20,7 @@ pub fn mask_date(bytes: &[u8]) -> Vec<u8> {
         let (before, value) = rest.split_at(at + BEFORE.len());
         masked.extend_from_slice(before);
         rest = match value.split_at_checked(DATE_LEN) {
-            Some((date, after))
-                if is_date(date) && after.starts_with(b"\r\n") && is_name(before) =>
-            {
+            Some((date, after)) if is_date(date) && after.starts_with(b"\r\n") && is_name(before) => {
                 masked.extend_from_slice(DATE.as_bytes());
                 after
             }
@@ -35,22 +33,17 @@ pub fn mask_date(bytes: &[u8]) -> Vec<u8> {
 
 fn is_name(before: &[u8]) -> bool {
     let start = before.len().saturating_sub(b"\r\ndate: ".len());
-    before
-        .get(start..)
-        .is_some_and(|name| name.eq_ignore_ascii_case(b"\r\ndate: "))
+    before.get(start..).is_some_and(|name| name.eq_ignore_ascii_case(b"\r\ndate: "))
 }
 
 fn is_date(bytes: &[u8]) -> bool {
     // a: letter, 0: digit, the others stand for themselves.
     bytes.len() == DATE_LEN
-        && bytes
-            .iter()
-            .zip(b"aaa, 00 aaa 0000 00:00:00 GMT")
-            .all(|(byte, form)| match form {
-                b'a' => byte.is_ascii_alphabetic(),
-                b'0' => byte.is_ascii_digit(),
-                form => byte == form,
-            })
+        && bytes.iter().zip(b"aaa, 00 aaa 0000 00:00:00 GMT").all(|(byte, form)| match form {
+            b'a' => byte.is_ascii_alphabetic(),
+            b'0' => byte.is_ascii_digit(),
+            form => byte == form,
+        })
 }
 
 /// The text of a byte string: one char for each byte.
@@ -62,9 +55,7 @@ pub fn to_text(bytes: &[u8]) -> String {
 /// The bytes of a text, if each of its chars is one.
 #[must_use]
 pub fn from_text(text: &str) -> Option<Vec<u8>> {
-    text.chars()
-        .map(|char| u8::try_from(u32::from(char)).ok())
-        .collect()
+    text.chars().map(|char| u8::try_from(u32::from(char)).ok()).collect()
 }
 
 /// How often `needle` occurs, without overlap.
@@ -88,11 +79,7 @@ pub fn show(bytes: &[u8]) -> String {
         return "    (nothing)".to_owned();
     }
     let lines = |bytes: &[u8]| {
-        let text = bytes
-            .escape_ascii()
-            .to_string()
-            .replace("\\'", "'")
-            .replace("\\\"", "\"");
+        let text = bytes.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"");
         let text = text.replace("\\r\\n", "\\r\\n\n    ");
         format!("    {}", text.trim_end())
     };
@@ -101,12 +88,7 @@ pub fn show(bytes: &[u8]) -> String {
     }
     let (head, rest) = bytes.split_at(SHOWN);
     let (middle, tail) = rest.split_at(rest.len() - SHOWN);
-    format!(
-        "{}\n    … {} bytes …\n{}",
-        lines(head),
-        middle.len(),
-        lines(tail)
-    )
+    format!("{}\n    … {} bytes …\n{}", lines(head), middle.len(), lines(tail))
 }
 
 #[cfg(test)]

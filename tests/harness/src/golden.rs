@@ -29,11 +29,7 @@ fn compare(path: &Path, actual: &str) -> Result<(), String> {
     let others = actual.lines().map(Some).chain(std::iter::repeat(None));
     // They differ, so there is such a line, or only the last newline differs.
     let longest = expected.lines().count().max(actual.lines().count());
-    let first = lines
-        .zip(others)
-        .take(longest)
-        .enumerate()
-        .find(|(_, (one, other))| one != other);
+    let first = lines.zip(others).take(longest).enumerate().find(|(_, (one, other))| one != other);
     Err(match first {
         Some((at, (one, other))) => {
             format!(
@@ -56,8 +52,7 @@ mod tests {
         let path = workspace::root().join("tests/harness/Cargo.toml");
         let text = fs::read_to_string(&path).expect("the file is there");
         assert_eq!(compare(&path, &text), Ok(()));
-        let difference =
-            compare(&path, &text.replacen("name", "game", 1)).expect_err("they differ");
+        let difference = compare(&path, &text.replacen("name", "game", 1)).expect_err("they differ");
         assert!(difference.starts_with("line 2\n"), "{difference}");
     }
 }

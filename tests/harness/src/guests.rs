@@ -49,8 +49,7 @@ pub fn names() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for folder in ["examples", "tests/guests"] {
         let folder = workspace::root().join(folder);
-        let entries =
-            fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
         for entry in entries {
             let entry = entry.with_context(|| format!("cannot list {}", folder.display()))?;
             if entry.path().join("Cargo.toml").is_file() {
@@ -94,18 +93,11 @@ pub fn ensure_target() -> Result<()> {
         .current_dir(workspace::root())
         .output()
         .with_context(|| format!("rustup is not to be found (https://rustup.rs); {remedy}"))?;
-    if String::from_utf8_lossy(&listed.stdout)
-        .lines()
-        .any(|line| line.trim() == TARGET)
-    {
+    if String::from_utf8_lossy(&listed.stdout).lines().any(|line| line.trim() == TARGET) {
         return Ok(());
     }
-    workspace::run(
-        Command::new("rustup")
-            .args(["target", "add", TARGET])
-            .current_dir(workspace::root()),
-    )
-    .context(remedy)
+    workspace::run(Command::new("rustup").args(["target", "add", TARGET]).current_dir(workspace::root()))
+        .context(remedy)
 }
 
 fn build() -> Result<BTreeMap<String, PathBuf>> {
@@ -113,16 +105,7 @@ fn build() -> Result<BTreeMap<String, PathBuf>> {
     let names = names()?;
     let target_dir = target_dir();
     let mut build = workspace::cargo();
-    build
-        .args([
-            "build",
-            "--profile",
-            "guest",
-            "--target",
-            TARGET,
-            "--target-dir",
-        ])
-        .arg(&target_dir);
+    build.args(["build", "--profile", "guest", "--target", TARGET, "--target-dir"]).arg(&target_dir);
     for name in &names {
         build.args(["--package", name]);
     }
@@ -133,10 +116,7 @@ fn build() -> Result<BTreeMap<String, PathBuf>> {
     for name in names {
         let path = folder.join(format!("{}.wasm", name.replace('-', "_")));
         if !path.is_file() {
-            bail!(
-                "package `{name}` made no {}: is its crate-type `cdylib`?",
-                path.display()
-            );
+            bail!("package `{name}` made no {}: is its crate-type `cdylib`?", path.display());
         }
         built.insert(name, path);
     }

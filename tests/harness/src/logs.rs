@@ -31,15 +31,9 @@ impl LogLine {
             Some(Value::Object(fields)) => fields,
             _ => event,
         };
-        let message = message
-            .or_else(|| Some(fields.get("message")?.as_str()?.to_owned()))
-            .unwrap_or_default();
-        Some(Self {
-            level,
-            target,
-            message,
-            fields,
-        })
+        let message =
+            message.or_else(|| Some(fields.get("message")?.as_str()?.to_owned())).unwrap_or_default();
+        Some(Self { level, target, message, fields })
     }
 
     /// A field as text: strings as they are, other values as JSON.
@@ -70,25 +64,19 @@ mod tests {
 
     #[test]
     fn fields_in_an_object_of_their_own() {
-        let line = r#"{"timestamp":"t","level":"INFO","fields":{"message":"hi","app":"a","n":3},"target":"guest"}"#;
+        let line =
+            r#"{"timestamp":"t","level":"INFO","fields":{"message":"hi","app":"a","n":3},"target":"guest"}"#;
         let line = LogLine::parse(line).expect("an event");
         assert_eq!((line.message.as_str(), line.is_guest()), ("hi", true));
-        assert_eq!(
-            (line.field("app").as_deref(), line.number("n")),
-            (Some("a"), Some(3))
-        );
+        assert_eq!((line.field("app").as_deref(), line.number("n")), (Some("a"), Some(3)));
     }
 
     #[test]
     fn fields_beside_the_others() {
-        let line = LogLine::parse(r#"{"level":"WARN","message":"hi","cut":0,"target":"drain"}"#)
-            .expect("an event");
+        let line =
+            LogLine::parse(r#"{"level":"WARN","message":"hi","cut":0,"target":"drain"}"#).expect("an event");
         assert_eq!(
-            (
-                line.level.as_str(),
-                line.message.as_str(),
-                line.field("cut").as_deref()
-            ),
+            (line.level.as_str(), line.message.as_str(), line.field("cut").as_deref()),
             ("WARN", "hi", Some("0"))
         );
     }

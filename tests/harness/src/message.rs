@@ -112,11 +112,7 @@ impl Message {
 /// # Errors
 ///
 /// If the bytes are no response.
-pub fn response(
-    bytes: &[u8],
-    to_head: bool,
-    ended: bool,
-) -> Result<Option<(Message, usize)>, String> {
+pub fn response(bytes: &[u8], to_head: bool, ended: bool) -> Result<Option<(Message, usize)>, String> {
     let mut interim = Vec::new();
     let mut taken = 0;
     loop {
@@ -129,21 +125,11 @@ pub fn response(
             return Err(format!("`{}` is no status line", head.line));
         };
         if (100..200).contains(&status) && status != 101 {
-            interim.push(Interim {
-                status,
-                headers: head.headers,
-            });
+            interim.push(Interim { status, headers: head.headers });
             continue;
         }
         let bodyless = to_head || matches!(status, 101 | 204 | 304);
-        let framing = framing(
-            &head.headers,
-            if bodyless {
-                Bodyless::Always
-            } else {
-                Bodyless::Never
-            },
-        )?;
+        let framing = framing(&head.headers, if bodyless { Bodyless::Always } else { Bodyless::Never })?;
         let body = body(bytes.get(taken..).unwrap_or_default(), framing, ended)?;
         let taken = taken + body.len;
         return Ok(Some((message(head, framing.into(), body, interim), taken)));
@@ -163,10 +149,7 @@ pub fn request(bytes: &[u8]) -> Result<Option<(Message, usize)>, String> {
     let framing = framing(&head.headers, Bodyless::WithoutLength)?;
     let body = body(bytes.get(head.len..).unwrap_or_default(), framing, false)?;
     let taken = head.len + body.len;
-    Ok(Some((
-        message(head, framing.into(), body, Vec::new()),
-        taken,
-    )))
+    Ok(Some((message(head, framing.into(), body, Vec::new()), taken)))
 }
 
 /// Reads all responses of a stream. `methods` are those of the requests; what
@@ -186,10 +169,7 @@ pub fn requests(bytes: &[u8]) -> Stream {
     stream(bytes, request)
 }
 
-fn stream(
-    bytes: &[u8],
-    mut next: impl FnMut(&[u8]) -> Result<Option<(Message, usize)>, String>,
-) -> Stream {
+fn stream(bytes: &[u8], mut next: impl FnMut(&[u8]) -> Result<Option<(Message, usize)>, String>) -> Stream {
     let mut stream = Stream::default();
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -223,57 +203,28 @@ fn head(bytes: &[u8]) -> Result<Option<Head>, String> {
     let mut lines = text.split("\r\n");
     let line = lines.next().unwrap_or_default().to_owned();
     let headers = lines.map(field).collect::<Result<_, _>>()?;
-    Ok(Some(Head {
-        line,
-        headers,
-        len: end + 4,
-    }))
+    Ok(Some(Head { line, headers, len: end + 4 }))
 }
 
 fn field(line: &str) -> Result<Field, String> {
-    let (name, value) = line
-        .split_once(':')
-        .ok_or_else(|| format!("`{line}` is no header line"))?;
+    let (name, value) = line.split_once(':').ok_or_else(|| format!("`{line}` is no header line"))?;
     Ok((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()))
 }
 
 fn status_of(line: &str) -> Option<u16> {
     let mut parts = line.splitn(3, ' ');
-    parts
-        .next()
-        .filter(|version| version.starts_with("HTTP/1."))?;
-    parts
-        .next()
-        .filter(|status| status.len() == 3)?
-        .parse()
-        .ok()
+    parts.next().filter(|version| version.starts_with("HTTP/1."))?;
+    parts.next().filter(|status| status.len() == 3)?.parse().ok()
 }
 
 fn values<'a>(fields: &'a [Field], name: &str) -> Vec<&'a str> {
-    fields
-        .iter()
-        .filter(|(own, _)| own.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
-        .collect()
+    fields.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
 }
 
 fn message(head: Head, framing: Framing, body: Body, interim: Vec<Interim>) -> Message {
     let Head { line, headers, .. } = head;
-    let Body {
-        bytes,
-        trailers,
-        complete,
-        ..
-    } = body;
-    Message {
-        line,
-        headers,
-        body: bytes,
-        trailers,
-        framing,
-        complete,
-        interim,
-    }
+    let Body { bytes, trailers, complete, .. } = body;
+    Message { line, headers, body: bytes, trailers, framing, complete, interim }
 }
 
 /// When a message has no body.
@@ -308,19 +259,12 @@ fn framing(headers: &[Field], bodyless: Bodyless) -> Result<Sized, String> {
     }
     if let Some(coding) = values(headers, "transfer-encoding").last() {
         let last = coding.rsplit(',').next().unwrap_or_default().trim();
-        return Ok(if last.eq_ignore_ascii_case("chunked") {
-            Sized::Chunked
-        } else {
-            Sized::Close
-        });
+        return Ok(if last.eq_ignore_ascii_case("chunked") { Sized::Chunked } else { Sized::Close });
     }
     match (values(headers, "content-length").as_slice(), bodyless) {
         ([], Bodyless::WithoutLength) => Ok(Sized::None),
         ([], _) => Ok(Sized::Close),
-        ([length], _) => length
-            .parse()
-            .map(Sized::Length)
-            .map_err(|_| format!("`{length}` is no length")),
+        ([length], _) => length.parse().map(Sized::Length).map_err(|_| format!("`{length}` is no length")),
         (lengths, _) => Err(format!("{} Content-Length headers", lengths.len())),
     }
 }
@@ -350,12 +294,7 @@ fn body(bytes: &[u8], framing: Sized, ended: bool) -> Result<Body, String> {
 fn chunked(bytes: &[u8]) -> Result<Body, String> {
     let mut body = Vec::new();
     let mut rest = bytes;
-    let cut = |body| Body {
-        bytes: body,
-        trailers: Vec::new(),
-        complete: false,
-        len: bytes.len(),
-    };
+    let cut = |body| Body { bytes: body, trailers: Vec::new(), complete: false, len: bytes.len() };
     loop {
         let Some(line) = find(rest, b"\r\n") else {
             return Ok(cut(body));
@@ -363,8 +302,7 @@ fn chunked(bytes: &[u8]) -> Result<Body, String> {
         let (line, after) = rest.split_at(line);
         let after = after.get(2..).unwrap_or_default();
         let digits = to_text(line.split(|byte| *byte == b';').next().unwrap_or_default());
-        let size = usize::from_str_radix(&digits, 16)
-            .map_err(|_| format!("`{digits}` is no chunk size"))?;
+        let size = usize::from_str_radix(&digits, 16).map_err(|_| format!("`{digits}` is no chunk size"))?;
         if size == 0 {
             // From the end of the size line, so that a body without trailers
             // ends like one with them.
@@ -373,18 +311,10 @@ fn chunked(bytes: &[u8]) -> Result<Body, String> {
                 return Ok(cut(body));
             };
             let text = to_text(from_line_end.get(2..end).unwrap_or_default());
-            let trailers = text
-                .split("\r\n")
-                .filter(|line| !line.is_empty())
-                .map(field)
-                .collect::<Result<_, _>>()?;
+            let trailers =
+                text.split("\r\n").filter(|line| !line.is_empty()).map(field).collect::<Result<_, _>>()?;
             let len = bytes.len() - from_line_end.len() + end + 4;
-            return Ok(Body {
-                bytes: body,
-                trailers,
-                complete: true,
-                len,
-            });
+            return Ok(Body { bytes: body, trailers, complete: true, len });
         }
         let Some((chunk, after)) = after.split_at_checked(size) else {
             body.extend_from_slice(after);

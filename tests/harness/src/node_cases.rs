@@ -52,10 +52,9 @@ pub struct Played {
 ///
 /// If it cannot be read, or is not of the format.
 pub fn load(path: &Path) -> Result<Vec<Case>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let file: CaseFile = serde_json::from_str(&text)
-        .with_context(|| format!("{} is no file of cases", path.display()))?;
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file: CaseFile =
+        serde_json::from_str(&text).with_context(|| format!("{} is no file of cases", path.display()))?;
     Ok(file.cases)
 }
 
@@ -79,10 +78,7 @@ pub fn play_all(cases: Vec<Case>, report: impl Fn(&Played) + Sync) -> Result<Vec
                         Some(reason) => Outcome::Skipped(reason),
                         None => stage.play(case),
                     };
-                    let played = Played {
-                        case: case.clone(),
-                        outcome,
-                    };
+                    let played = Played { case: case.clone(), outcome };
                     report(&played);
                     done.lock().push((index, played));
                 }
@@ -97,12 +93,7 @@ pub fn play_all(cases: Vec<Case>, report: impl Fn(&Played) + Sync) -> Result<Vec
 /// How many cases passed, failed and were skipped.
 #[must_use]
 pub fn count(played: &[Played]) -> (usize, usize, usize) {
-    let of = |wanted: fn(&Outcome) -> bool| {
-        played
-            .iter()
-            .filter(|played| wanted(&played.outcome))
-            .count()
-    };
+    let of = |wanted: fn(&Outcome) -> bool| played.iter().filter(|played| wanted(&played.outcome)).count();
     (
         of(|outcome| matches!(outcome, Outcome::Passed)),
         of(|outcome| matches!(outcome, Outcome::Failed(_))),

@@ -82,13 +82,7 @@ impl Process {
             .with_context(|| format!("cannot start `{name}`"))?;
         let stdout = collect(child.stdout.take(), &pulse);
         let stderr = collect(child.stderr.take(), &pulse);
-        Ok(Self {
-            name,
-            child,
-            stdout,
-            stderr,
-            pulse,
-        })
+        Ok(Self { name, child, stdout, stderr, pulse })
     }
 
     /// The child's process id.
@@ -129,10 +123,7 @@ impl Process {
         });
         match result.flatten() {
             Some(found) => Ok(found),
-            None => bail!(
-                "did not print what was awaited on {output:?}\n{}",
-                self.transcript()
-            ),
+            None => bail!("did not print what was awaited on {output:?}\n{}", self.transcript()),
         }
     }
 
@@ -152,15 +143,13 @@ impl Process {
     ///
     /// If it still runs when the time is over.
     pub fn wait_exit(&mut self, within: Duration) -> Result<ExitStatus> {
-        let ended = self.pulse.wait_for(within, || {
-            (*self.stdout.ended.lock() && *self.stderr.ended.lock()).then_some(())
-        });
+        let ended = self
+            .pulse
+            .wait_for(within, || (*self.stdout.ended.lock() && *self.stderr.ended.lock()).then_some(()));
         if ended.is_none() {
             bail!("still runs after {within:?}\n{}", self.transcript());
         }
-        self.child
-            .wait()
-            .with_context(|| format!("cannot wait for `{}`", self.name))
+        self.child.wait().with_context(|| format!("cannot wait for `{}`", self.name))
     }
 
     /// The command and everything it printed, for error messages.
@@ -201,15 +190,9 @@ fn collect<R: Read + Send + 'static>(pipe: Option<R>, pulse: &Pulse) -> Arc<Line
     thread::spawn(move || {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
-        while reader
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|read| read > 0)
-        {
+        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             let text = String::from_utf8_lossy(&line);
-            collected
-                .lines
-                .lock()
-                .push(text.trim_end_matches(['\r', '\n']).to_owned());
+            collected.lines.lock().push(text.trim_end_matches(['\r', '\n']).to_owned());
             line.clear();
             pulse.beat();
         }
@@ -227,8 +210,7 @@ mod tests {
     #[test]
     fn lines_and_status_of_a_child() {
         // rustc is there whenever cargo is.
-        let mut child =
-            Process::spawn(Command::new("rustc").arg("--version")).expect("rustc starts");
+        let mut child = Process::spawn(Command::new("rustc").arg("--version")).expect("rustc starts");
         let version = child
             .wait_lines(Output::Stdout, DEADLINE, |lines| lines.first().cloned())
             .expect("rustc prints its version");
@@ -239,9 +221,7 @@ mod tests {
     #[test]
     fn the_end_of_the_output_ends_the_wait() {
         let child = Process::spawn(Command::new("rustc").arg("--version")).expect("rustc starts");
-        let error = child
-            .wait_lines(Output::Stdout, DEADLINE, |_| None::<()>)
-            .expect_err("nothing to find");
+        let error = child.wait_lines(Output::Stdout, DEADLINE, |_| None::<()>).expect_err("nothing to find");
         assert!(error.to_string().contains("rustc "), "{error}");
     }
 }

@@ -38,12 +38,7 @@ impl Pulse {
             }
             let mut beats = self.inner.beats.lock();
             while *beats == before {
-                if self
-                    .inner
-                    .changed
-                    .wait_until(&mut beats, deadline)
-                    .timed_out()
-                {
+                if self.inner.changed.wait_until(&mut beats, deadline).timed_out() {
                     drop(beats);
                     return look();
                 }
@@ -71,9 +66,6 @@ mod tests {
 
     #[test]
     fn the_wait_ends_with_its_time() {
-        assert_eq!(
-            Pulse::default().wait_for(Duration::from_millis(1), || None::<()>),
-            None
-        );
+        assert_eq!(Pulse::default().wait_for(Duration::from_millis(1), || None::<()>), None);
     }
 }

@@ -151,10 +151,7 @@ impl Server {
             Component::File(path) => path.clone(),
         };
         let mut command = Command::new(program);
-        command
-            .arg("serve")
-            .arg(component)
-            .args(["--log-format", "json"]);
+        command.arg("serve").arg(component).args(["--log-format", "json"]);
         for address in &self.listen {
             command.args(["--listen", address]);
         }
@@ -186,10 +183,7 @@ impl Running {
     /// Never: a server without an address is not up.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        *self
-            .addresses
-            .first()
-            .expect("a running server has an address")
+        *self.addresses.first().expect("a running server has an address")
     }
 
     /// All addresses it listens on, in the order of their flags.
@@ -224,11 +218,7 @@ impl Running {
     /// The lines that guests have printed so far, of both streams.
     #[must_use]
     pub fn guest_lines(&self) -> Vec<String> {
-        self.logs()
-            .into_iter()
-            .filter(LogLine::is_guest)
-            .map(|line| line.message)
-            .collect()
+        self.logs().into_iter().filter(LogLine::is_guest).map(|line| line.message).collect()
     }
 
     /// Waits for an event of the log.
@@ -258,9 +248,7 @@ impl Running {
         self.process.wait_lines(Output::Stderr, within, |lines| {
             let fresh = lines.iter().skip(looked_at);
             looked_at = lines.len();
-            fresh
-                .filter_map(|line| LogLine::parse(line))
-                .find(&mut wanted)
+            fresh.filter_map(|line| LogLine::parse(line)).find(&mut wanted)
         })
     }
 
@@ -293,15 +281,8 @@ impl Running {
     /// If it still runs when the time is over.
     #[track_caller]
     pub fn wait_exit(mut self, within: Duration) -> Exit {
-        match self
-            .process
-            .wait_exit(within)
-            .context("the server did not end")
-        {
-            Ok(status) => Exit {
-                status,
-                logs: self.logs(),
-            },
+        match self.process.wait_exit(within).context("the server did not end") {
+            Ok(status) => Exit { status, logs: self.logs() },
             Err(error) => panic!("{error:#}"),
         }
     }
@@ -310,17 +291,11 @@ impl Running {
 /// The address in `listening on http://127.0.0.1:41234/`.
 #[must_use]
 pub fn listening_on(line: &str) -> Option<SocketAddr> {
-    line.strip_prefix("listening on http://")?
-        .trim_end_matches('/')
-        .parse()
-        .ok()
+    line.strip_prefix("listening on http://")?.trim_end_matches('/').parse().ok()
 }
 
 fn parse_logs(lines: &[String]) -> Vec<LogLine> {
-    lines
-        .iter()
-        .filter_map(|line| LogLine::parse(line))
-        .collect()
+    lines.iter().filter_map(|line| LogLine::parse(line)).collect()
 }
 
 #[cfg(test)]
@@ -331,9 +306,7 @@ mod tests {
     fn the_line_that_tells_the_address() {
         let address = listening_on("listening on http://127.0.0.1:41234/").expect("an address");
         assert_eq!(address.port(), 41234);
-        assert!(
-            listening_on("listening on http://[::1]:80/").is_some_and(|address| address.is_ipv6())
-        );
+        assert!(listening_on("listening on http://[::1]:80/").is_some_and(|address| address.is_ipv6()));
         assert!(listening_on("something else").is_none());
     }
 }

@@ -49,13 +49,7 @@ impl Client {
         };
         // Each `send` is a segment of its own.
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
-        Self {
-            stream,
-            pending: Vec::new(),
-            consumed: Vec::new(),
-            end: None,
-            within: DEADLINE,
-        }
+        Self { stream, pending: Vec::new(), consumed: Vec::new(), end: None, within: DEADLINE }
     }
 
     /// Waits so long for what is read from now on.
@@ -71,9 +65,7 @@ impl Client {
     /// Never on a connected socket.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.stream
-            .local_addr()
-            .expect("a connected socket has an address")
+        self.stream.local_addr().expect("a connected socket has an address")
     }
 
     /// Sends bytes in one write.
@@ -85,11 +77,7 @@ impl Client {
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         if let Err(error) = self.stream.write_all(bytes.as_ref()) {
             let sent = bytes.as_ref();
-            panic!(
-                "cannot send\n{}\n{error}; received so far\n{}",
-                show(sent),
-                show(&self.all())
-            );
+            panic!("cannot send\n{}\n{error}; received so far\n{}", show(sent), show(&self.all()));
         }
         self
     }
@@ -110,11 +98,7 @@ impl Client {
         let bytes = bytes.as_ref();
         let mut from = 0;
         for &place in places.iter().chain([&bytes.len()]) {
-            self.send(
-                bytes
-                    .get(from..place)
-                    .expect("the places are in order and inside"),
-            );
+            self.send(bytes.get(from..place).expect("the places are in order and inside"));
             from = place;
         }
         self
@@ -127,9 +111,7 @@ impl Client {
     /// If the connection is gone.
     #[track_caller]
     pub fn half_close(&mut self) -> &mut Self {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .expect("the connection is there");
+        self.stream.shutdown(Shutdown::Write).expect("the connection is there");
         self
     }
 
@@ -152,9 +134,7 @@ impl Client {
     pub fn read_until(&mut self, needle: impl AsRef<[u8]>) -> Vec<u8> {
         let needle = needle.as_ref();
         let wanted = format!("`{}`", needle.escape_ascii());
-        let len = self.wait(&wanted, |pending, _| {
-            Some(find(pending, needle)? + needle.len())
-        });
+        let len = self.wait(&wanted, |pending, _| Some(find(pending, needle)? + needle.len()));
         self.take(len)
     }
 
@@ -237,10 +217,7 @@ impl Client {
     pub fn expect_close(&mut self) {
         let (rest, end) = self.read_to_end();
         if !rest.is_empty() || end != End::Closed {
-            panic!(
-                "expected a close and nothing before it, got {end:?} and\n{}",
-                show(&rest)
-            );
+            panic!("expected a close and nothing before it, got {end:?} and\n{}", show(&rest));
         }
     }
 
@@ -248,9 +225,7 @@ impl Client {
     fn response(&mut self, to_head: bool) -> Message {
         let found = self.wait("a response", |pending, end| {
             match message::response(pending, to_head, end == Some(End::Closed)) {
-                Ok(Some((message, len))) if message.complete || end.is_some() => {
-                    Some(Ok((message, len)))
-                }
+                Ok(Some((message, len))) if message.complete || end.is_some() => Some(Ok((message, len))),
                 Ok(_) => None,
                 Err(error) => Some(Err(error)),
             }
@@ -277,10 +252,7 @@ impl Client {
                 None => self.read_some(deadline).err(),
             };
             if let Some(why) = why {
-                panic!(
-                    "waited for {wanted}, but {why}; received\n{}",
-                    show(&self.all())
-                );
+                panic!("waited for {wanted}, but {why}; received\n{}", show(&self.all()));
             }
         }
     }
@@ -290,26 +262,17 @@ impl Client {
         if left.is_zero() {
             return Err(format!("it did not come within {:?}", self.within));
         }
-        self.stream
-            .set_read_timeout(Some(left))
-            .expect("the time is not zero");
+        self.stream.set_read_timeout(Some(left)).expect("the time is not zero");
         let mut buffer = [0; 64 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(0) => self.end = Some(End::Closed),
-            Ok(len) => self
-                .pending
-                .extend_from_slice(buffer.get(..len).unwrap_or_default()),
+            Ok(len) => self.pending.extend_from_slice(buffer.get(..len).unwrap_or_default()),
             Err(error)
                 if matches!(
                     error.kind(),
                     ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
                 ) => {}
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
-                ) =>
-            {
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
                 self.end = Some(End::Reset);
             }
             Err(error) => return Err(error.to_string()),
@@ -350,9 +313,7 @@ mod tests {
 
     fn against(serve: impl FnOnce(TcpStream) + Send, test: impl FnOnce(&mut Client)) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let address = listener.local_addr().expect("a bound socket has an address");
         std::thread::scope(|scope| {
             scope.spawn(move || serve(listener.accept().expect("the client connects").0));
             test(&mut Client::connect(address));
@@ -368,9 +329,7 @@ mod tests {
                     .expect("sent")
             },
             |client| {
-                client
-                    .expect(b"HTTP/1.1 200 OK\r\nDate: <DATE>\r\n\r\na")
-                    .expect("b");
+                client.expect(b"HTTP/1.1 200 OK\r\nDate: <DATE>\r\n\r\na").expect("b");
                 client.expect_close();
             },
         );
@@ -380,7 +339,11 @@ mod tests {
     fn a_response_and_what_follows() {
         against(
             |mut server| {
-                server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 204 No Content\r\n\r\n").expect("sent")
+                server
+                    .write_all(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 204 No Content\r\n\r\n",
+                    )
+                    .expect("sent")
             },
             |client| {
                 assert_eq!(client.read_response().text(), "a");
@@ -393,11 +356,7 @@ mod tests {
     #[test]
     fn a_reset_is_told_from_a_close() {
         against(
-            |server| {
-                SockRef::from(&server)
-                    .set_linger(Some(Duration::ZERO))
-                    .expect("set")
-            },
+            |server| SockRef::from(&server).set_linger(Some(Duration::ZERO)).expect("set"),
             |client| assert_eq!(client.read_to_end().1, End::Reset),
         );
     }

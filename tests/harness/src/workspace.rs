@@ -47,9 +47,7 @@ pub fn build_host(target_dir: &Path, release: bool) -> Result<PathBuf> {
     let mut build = cargo();
     // No `--package`: with it the dependencies would have other features than
     // in `cargo test`, and the sandbox would be compiled twice.
-    build
-        .args(["build", "--bin", "innkeeper", "--target-dir"])
-        .arg(target_dir);
+    build.args(["build", "--bin", "innkeeper", "--target-dir"]).arg(target_dir);
     if release {
         build.arg("--release");
     }
@@ -65,9 +63,7 @@ pub fn build_host(target_dir: &Path, release: bool) -> Result<PathBuf> {
 /// If it cannot be started, or ends with another code than 0.
 pub fn run(command: &mut Command) -> Result<()> {
     let line = command_line(command);
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{line}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
         bail!("`{line}` failed: {status}");
     }
@@ -86,9 +82,8 @@ pub fn command_line(command: &Command) -> String {
         }
     };
     let program = Path::new(command.get_program());
-    let set = command
-        .get_envs()
-        .filter_map(|(name, value)| Some(format!("{}={}", quote(name), quote(value?))));
+    let set =
+        command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", quote(name), quote(value?))));
     set.chain([quote(program.file_name().unwrap_or(program.as_os_str()))])
         .chain(command.get_args().map(quote))
         .collect::<Vec<_>>()
@@ -99,10 +94,7 @@ fn find_host_binary() -> Result<PathBuf> {
     if let Some(path) = env::var_os("INNKEEPER_BIN") {
         let path = PathBuf::from(path);
         if !path.is_file() {
-            bail!(
-                "INNKEEPER_BIN is {}, which is no file: build the host or unset it",
-                path.display()
-            );
+            bail!("INNKEEPER_BIN is {}, which is no file: build the host or unset it", path.display());
         }
         return Ok(path);
     }
@@ -128,8 +120,7 @@ fn own_profile() -> Result<(PathBuf, bool)> {
         .skip(1)
         .find(|dir| !dir.ends_with("deps"))
         .with_context(|| format!("{} is not in a target directory", exe.display()))?;
-    let target_dir = profile
-        .parent()
-        .with_context(|| format!("{} is not in a target directory", exe.display()))?;
+    let target_dir =
+        profile.parent().with_context(|| format!("{} is not in a target directory", exe.display()))?;
     Ok((target_dir.to_owned(), profile.ends_with("release")))
 }

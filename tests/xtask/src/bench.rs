@@ -128,11 +128,7 @@ struct Bins {
 
 /// Measures, prints, and writes `docs/benchmarks.md`.
 pub fn bench(args: &Args) -> Result<()> {
-    let wanted = |bench: &&Bench| {
-        args.filter
-            .as_ref()
-            .is_none_or(|filter| bench.name.contains(filter))
-    };
+    let wanted = |bench: &&Bench| args.filter.as_ref().is_none_or(|filter| bench.name.contains(filter));
     let benches: Vec<_> = BENCHES.iter().filter(wanted).collect();
     if benches.is_empty() {
         let names: Vec<_> = BENCHES.iter().map(|bench| bench.name).collect();
@@ -146,14 +142,10 @@ pub fn bench(args: &Args) -> Result<()> {
     let mut rows = Vec::new();
     for bench in benches {
         if bench.baseline == BaselineKind::WasmtimeServe && bins.wasmtime.is_none() {
-            println!(
-                "{}: left out, no `wasmtime` on PATH; name one with --wasmtime PATH",
-                bench.name
-            );
+            println!("{}: left out, no `wasmtime` on PATH; name one with --wasmtime PATH", bench.name);
             continue;
         }
-        let row = measure(bench, &bins, args)
-            .with_context(|| format!("cannot measure {}", bench.name))?;
+        let row = measure(bench, &bins, args).with_context(|| format!("cannot measure {}", bench.name))?;
         println!("{row}");
         rows.push(row);
     }
@@ -177,8 +169,7 @@ fn measure(bench: &Bench, bins: &Bins, args: &Args) -> Result<Row> {
                 let seconds = if round == 0 { 1 } else { args.seconds };
                 let samples = (
                     bins.wrk.requests_per_second(host.addr(), load, seconds)?,
-                    bins.wrk
-                        .requests_per_second(baseline.address, load, seconds)?,
+                    bins.wrk.requests_per_second(baseline.address, load, seconds)?,
                 );
                 if round > 0 {
                     ours.push(samples.0);
@@ -197,14 +188,7 @@ fn measure(bench: &Bench, bins: &Bins, args: &Args) -> Result<Row> {
         BaselineKind::Hyper => "bare hyper",
         BaselineKind::WasmtimeServe => "wasmtime serve",
     };
-    Ok(Row {
-        name: bench.name,
-        ours,
-        baseline,
-        theirs,
-        unit,
-        bar: bench.bar,
-    })
+    Ok(Row { name: bench.name, ours, baseline, theirs, unit, bar: bench.bar })
 }
 
 impl Bins {
@@ -215,13 +199,7 @@ impl Bins {
         let host = workspace::build_host(&target_dir, true)?;
         workspace::run(
             workspace::cargo()
-                .args([
-                    "build",
-                    "--release",
-                    "--package",
-                    "innkeeper-benches",
-                    "--target-dir",
-                ])
+                .args(["build", "--release", "--package", "innkeeper-benches", "--target-dir"])
                 .arg(&target_dir),
         )?;
         let wasmtime = match find_wasmtime(args)? {
@@ -230,14 +208,7 @@ impl Bins {
         };
         let hello = guests::component("hello")?.to_owned();
         let bodies = guests::component("bench")?.to_owned();
-        Ok(Self {
-            host,
-            hello,
-            bodies,
-            hyper: target_dir.join("release/hyper-baseline"),
-            wasmtime,
-            wrk,
-        })
+        Ok(Self { host, hello, bodies, hyper: target_dir.join("release/hyper-baseline"), wasmtime, wrk })
     }
 
     fn start_host(&self, bench: &Bench) -> Result<Running> {
@@ -250,19 +221,14 @@ impl Bins {
         let server = match bench.host {
             HostKind::Fresh => server.arg("--access-log", "off"),
             HostKind::FreshWithAccessLog => server.arg("--access-log", "on").discard_log(),
-            HostKind::Pooled => server
-                .arg("--access-log", "off")
-                .arg("--instances", "pooled"),
+            HostKind::Pooled => server.arg("--access-log", "off").arg("--instances", "pooled"),
         };
         match bench.measure {
             Measure::Throughput(_) => server,
             Measure::IdleMemory => server
                 .arg("--keep-alive-timeout", "600s")
                 .arg("--connections-max", (2 * idle::CONNECTIONS).to_string())
-                .arg(
-                    "--connections-per-peer-max",
-                    (2 * idle::CONNECTIONS).to_string(),
-                ),
+                .arg("--connections-per-peer-max", (2 * idle::CONNECTIONS).to_string()),
         }
         .try_start()
     }
@@ -271,14 +237,9 @@ impl Bins {
         match (kind, &self.wasmtime) {
             (BaselineKind::WasmtimeServe, Some((wasmtime, component))) => {
                 let mut command = Command::new(wasmtime);
-                command
-                    .args(["serve", "--addr", "127.0.0.1:0", "-S", "cli"])
-                    .arg(component);
+                command.args(["serve", "--addr", "127.0.0.1:0", "-S", "cli"]).arg(component);
                 Baseline::start(&mut command, Output::Stderr, |line| {
-                    line.strip_prefix("Serving HTTP on http://")?
-                        .trim_end_matches('/')
-                        .parse()
-                        .ok()
+                    line.strip_prefix("Serving HTTP on http://")?.trim_end_matches('/').parse().ok()
                 })
             }
             _ => Baseline::start(&mut Command::new(&self.hyper), Output::Stdout, listening_on),
@@ -293,37 +254,24 @@ struct Baseline {
 }
 
 impl Baseline {
-    fn start(
-        command: &mut Command,
-        output: Output,
-        address: fn(&str) -> Option<SocketAddr>,
-    ) -> Result<Self> {
+    fn start(command: &mut Command, output: Output, address: fn(&str) -> Option<SocketAddr>) -> Result<Self> {
         let process = Process::spawn(command)?;
-        let address = process.wait_lines(output, DEADLINE, |lines| {
-            lines.iter().find_map(|line| address(line))
-        })?;
+        let address =
+            process.wait_lines(output, DEADLINE, |lines| lines.iter().find_map(|line| address(line)))?;
         Ok(Self { process, address })
     }
 }
 
 fn find_wasmtime(args: &Args) -> Result<Option<PathBuf>> {
-    let named = args
-        .wasmtime
-        .clone()
-        .or_else(|| env::var_os("WASMTIME").map(PathBuf::from));
+    let named = args.wasmtime.clone().or_else(|| env::var_os("WASMTIME").map(PathBuf::from));
     if let Some(path) = named {
         if !path.is_file() {
-            bail!(
-                "{} is no file: name the `wasmtime` executable",
-                path.display()
-            );
+            bail!("{} is no file: name the `wasmtime` executable", path.display());
         }
         return Ok(Some(path));
     }
     let path = env::var_os("PATH").unwrap_or_default();
-    Ok(env::split_paths(&path)
-        .map(|folder| folder.join("wasmtime"))
-        .find(|path| path.is_file()))
+    Ok(env::split_paths(&path).map(|folder| folder.join("wasmtime")).find(|path| path.is_file()))
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {

@@ -24,21 +24,13 @@ pub struct Args {
 /// Plays them, and fails if one of them does.
 pub fn play(args: &Args) -> Result<()> {
     let default = [root().join(CASES)];
-    let files = if args.files.is_empty() {
-        default.as_slice()
-    } else {
-        args.files.as_slice()
-    };
+    let files = if args.files.is_empty() { default.as_slice() } else { args.files.as_slice() };
     let mut cases = Vec::new();
     for file in files {
         cases.extend(load(file)?);
     }
     if !args.id.is_empty() {
-        if let Some(unknown) = args
-            .id
-            .iter()
-            .find(|id| !cases.iter().any(|case| case.id == **id))
-        {
+        if let Some(unknown) = args.id.iter().find(|id| !cases.iter().any(|case| case.id == **id)) {
             bail!("no case has the id `{unknown}`");
         }
         cases.retain(|case| args.id.contains(&case.id));

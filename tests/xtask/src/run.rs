@@ -31,20 +31,12 @@ pub fn run(args: &Args) -> Result<()> {
     let host = workspace::build_host(&workspace::target_dir()?, args.release)?;
     let mut serve = Command::new(host);
     serve.arg("serve").arg(guest);
-    if !args
-        .host
-        .iter()
-        .any(|flag| flag.to_string_lossy().starts_with("--listen"))
-    {
+    if !args.host.iter().any(|flag| flag.to_string_lossy().starts_with("--listen")) {
         ensure_free()?;
         serve.args(["--listen", ADDRESS]);
     }
     serve.args(&args.host);
-    println!(
-        "serving the guest `{}`; Ctrl-C stops it\n$ {}",
-        args.guest,
-        workspace::command_line(&serve)
-    );
+    println!("serving the guest `{}`; Ctrl-C stops it\n$ {}", args.guest, workspace::command_line(&serve));
     let error = serve.exec();
     Err(error).context("cannot start the host")
 }

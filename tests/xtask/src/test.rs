@@ -21,18 +21,11 @@ pub fn test() -> Result<()> {
         println!("── {}: {}", step.name, command_line(&step.command));
         let begun = Instant::now();
         if workspace::run(&mut step.command).is_err() {
-            bail!(
-                "{} failed; this runs it again:\n  {}",
-                step.name,
-                command_line(&step.command)
-            );
+            bail!("{} failed; this runs it again:\n  {}", step.name, command_line(&step.command));
         }
         println!("── {}: {:.1} s\n", step.name, begun.elapsed().as_secs_f32());
     }
-    println!(
-        "all checks passed in {:.0} s",
-        begun.elapsed().as_secs_f32()
-    );
+    println!("all checks passed in {:.0} s", begun.elapsed().as_secs_f32());
     Ok(())
 }
 
@@ -42,16 +35,10 @@ fn steps() -> Result<Vec<Step>> {
     let mut steps = vec![
         step("format", task(&["fmt", "--all", "--check"])),
         step("guests", task(&["xtask", "guests"])),
-        step(
-            "lints",
-            task(&["clippy", "--all-targets", "--", "--deny", "warnings"]),
-        ),
+        step("lints", task(&["clippy", "--all-targets", "--", "--deny", "warnings"])),
         step("lints of guests", clippy_guests()?),
         step("host", task(&["build", "--bin", "innkeeper"])),
-        step(
-            "tests",
-            with(task(&["test"]), "INNKEEPER_BIN", &host.to_string_lossy()),
-        ),
+        step("tests", with(task(&["test"]), "INNKEEPER_BIN", &host.to_string_lossy())),
         step(
             "documentation",
             with(
@@ -64,22 +51,14 @@ fn steps() -> Result<Vec<Step>> {
     if has_cargo_deny() {
         steps.push(step("dependencies", task(&["deny", "check"])));
     } else {
-        println!(
-            "cargo-deny is not installed: dependencies are not checked (`cargo install cargo-deny`)"
-        );
+        println!("cargo-deny is not installed: dependencies are not checked (`cargo install cargo-deny`)");
     }
     Ok(steps)
 }
 
 /// Guests are linted as what they are: components.
 fn clippy_guests() -> Result<Command> {
-    let mut command = task(&[
-        "clippy",
-        "--target",
-        guests::TARGET,
-        "--target-dir",
-        "target/guests",
-    ]);
+    let mut command = task(&["clippy", "--target", guests::TARGET, "--target-dir", "target/guests"]);
     for name in guests::names()? {
         command.args(["--package", &name]);
     }
@@ -100,9 +79,5 @@ fn with(mut command: Command, name: &str, value: &str) -> Command {
 
 fn has_cargo_deny() -> bool {
     let mut probe = task(&["deny", "--version"]);
-    probe
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }

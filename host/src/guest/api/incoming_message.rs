@@ -7,7 +7,9 @@ use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::DynPollable;
 
-use crate::guest::api::bindings::innkeeper::http::types::{ErrorCode, Host, HostIncomingMessage, JoinedValue};
+use crate::guest::api::bindings::innkeeper::http::types::{
+    ErrorCode, Host, HostIncomingMessage, JoinedValue,
+};
 use crate::guest::api::joined::{distinct, join_one, joined};
 use crate::guest::api::{Held, IncomingMessage, Of, Socket};
 use crate::guest::instance::HostState;

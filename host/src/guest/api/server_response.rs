@@ -109,7 +109,13 @@ impl HostServerResponse for HostState {
         })
     }
 
-    fn write_head(&mut self, answer: Answer, status: u16, reason: Option<String>, headers: Vec<Line>) -> Done {
+    fn write_head(
+        &mut self,
+        answer: Answer,
+        status: u16,
+        reason: Option<String>,
+        headers: Vec<Line>,
+    ) -> Done {
         self.work(&answer, |exchange| {
             exchange.with_response(|response| response.write_head(status, reason, headers))
         })
@@ -149,7 +155,8 @@ impl HostServerResponse for HostState {
             Ok(exchange) => exchange,
             Err(error) => return Ok(Err(error)),
         };
-        let (ended, failed) = exchange.with_response(|response| (response.is_ended(), response.failure().is_some()));
+        let (ended, failed) =
+            exchange.with_response(|response| (response.is_ended(), response.failure().is_some()));
         if !ended && !failed {
             return Ok(Err(ErrorCode::InvalidArg("finished before end; call end first".to_owned())));
         }
@@ -223,7 +230,9 @@ impl HostServerResponse for HostState {
 
     fn write_early_hints(&mut self, answer: Answer, links: Vec<String>, headers: Vec<Line>) -> Done {
         if let Some(bad) = links.iter().find(|link| !is_link(link)) {
-            return Ok(Err(ErrorCode::InvalidArg(format!("{bad:?} is no link; write it as <uri>; rel=preload"))));
+            return Ok(Err(ErrorCode::InvalidArg(format!(
+                "{bad:?} is no link; write it as <uri>; rel=preload"
+            ))));
         }
         if links.is_empty() {
             return self.work(&answer, |_| Ok(()));
@@ -250,7 +259,9 @@ impl HostServerResponse for HostState {
 
 /// `<uri>`, then parameters (RFC 8288 3), as Node checks it.
 fn is_link(link: &str) -> bool {
-    let Some((_, params)) = link.strip_prefix('<').and_then(|rest| rest.split_once('>')) else { return false };
+    let Some((_, params)) = link.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
+        return false;
+    };
     let mut params = params.split(';').map(str::trim);
     params.next() == Some("")
         && params.all(|param| {

@@ -12,7 +12,11 @@ use crate::guest::instance::HostState;
 use crate::wire::exchange::Exchange;
 
 impl HostState {
-    fn look_socket<T: Default>(&self, socket: &Resource<Socket>, look: impl FnOnce(&Exchange) -> T) -> Result<T> {
+    fn look_socket<T: Default>(
+        &self,
+        socket: &Resource<Socket>,
+        look: impl FnOnce(&Exchange) -> T,
+    ) -> Result<T> {
         Ok(self.table.get(socket)?.0.look(look))
     }
 

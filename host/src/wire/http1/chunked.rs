@@ -25,14 +25,28 @@ pub struct Chunked {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Size { value: u64, digits: u32 },
-    Extension { size: u64 },
-    SizeEnd { size: u64 },
-    Data { left: u64 },
-    DataEnd { cr_seen: bool },
+    Size {
+        value: u64,
+        digits: u32,
+    },
+    Extension {
+        size: u64,
+    },
+    SizeEnd {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
+    DataEnd {
+        cr_seen: bool,
+    },
     /// In the trailers: bytes already searched for their end, and where the
     /// current line begins.
-    Trailers { searched: usize, line: usize },
+    Trailers {
+        searched: usize,
+        line: usize,
+    },
 }
 
 impl Default for State {

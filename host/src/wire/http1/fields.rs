@@ -75,7 +75,12 @@ impl Fields {
     ///
     /// # Errors
     /// Those of [`Fields::set`].
-    pub fn append(&mut self, name: &str, values: Vec<Vec<u8>>, limits: FieldLimits) -> Result<(), MessageError> {
+    pub fn append(
+        &mut self,
+        name: &str,
+        values: Vec<Vec<u8>>,
+        limits: FieldLimits,
+    ) -> Result<(), MessageError> {
         let Some(at) = self.position(name) else {
             return self.set(name, values, limits);
         };

@@ -82,7 +82,9 @@ impl RequestHead {
 
     /// The header lines in order, names in their own case.
     pub fn lines(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
-        self.lines.iter().map(|line| (self.text(&line.name), self.raw.get(line.value.clone()).unwrap_or_default()))
+        self.lines
+            .iter()
+            .map(|line| (self.text(&line.name), self.raw.get(line.value.clone()).unwrap_or_default()))
     }
 
     /// The values of a header, by name in any case.
@@ -304,11 +306,9 @@ fn check_target(method: &str, target: &str) -> Result<(), ClientFault> {
     let visible = target.bytes().all(|byte| byte.is_ascii_graphic());
     let form = match target.as_bytes() {
         [b'*'] => method == "OPTIONS",
-        _ if method == "CONNECT" => {
-            target.rsplit_once(':').is_some_and(|(host, port)| {
-                !host.is_empty() && port.parse::<u16>().is_ok() && check_host(target.as_bytes()).is_ok()
-            })
-        }
+        _ if method == "CONNECT" => target.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && port.parse::<u16>().is_ok() && check_host(target.as_bytes()).is_ok()
+        }),
         [b'/', ..] => true,
         _ => target.split_once("://").is_some_and(|(scheme, rest)| {
             scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -329,7 +329,9 @@ fn check_host(value: &[u8]) -> Result<(), ClientFault> {
     };
     let (host, port) = (host.unwrap_or_default(), port.unwrap_or_default());
     let good_host = match host {
-        [b'[', inner @ .., b']'] => inner.iter().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(byte)),
+        [b'[', inner @ .., b']'] => {
+            inner.iter().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(byte))
+        }
         _ => host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte)),
     };
     if good_host && port.iter().all(u8::is_ascii_digit) {

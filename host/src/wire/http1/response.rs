@@ -196,7 +196,12 @@ impl Response {
     ///
     /// # Errors
     /// Those of `write-head`; then the head is as it was.
-    pub fn write_head(&mut self, status: u16, reason: Option<String>, lines: Vec<Line>) -> Result<(), MessageError> {
+    pub fn write_head(
+        &mut self,
+        status: u16,
+        reason: Option<String>,
+        lines: Vec<Line>,
+    ) -> Result<(), MessageError> {
         self.check_open()?;
         check_status(status)?;
         let mut fields = self.fields.clone();
@@ -340,7 +345,9 @@ impl Response {
         }
         check_lines(lines, self.context.field_limits)?;
         if let Some((name, _)) = lines.iter().find(|(name, _)| is_framing(name)) {
-            return Err(MessageError::InvalidHeaderValue(format!("{name} has no place in an interim response")));
+            return Err(MessageError::InvalidHeaderValue(format!(
+                "{name} has no place in an interim response"
+            )));
         }
         // RFC 9110 15.2: an HTTP/1.0 client does not know them.
         if self.context.version_1_1 {
@@ -412,7 +419,9 @@ impl Response {
     fn check_body(&self, framing: Framing, length: usize, last: bool) -> Result<(), MessageError> {
         let actual = self.body_bytes + length as u64;
         match framing {
-            Framing::None if self.context.reject_body_not_allowed && length > 0 => Err(MessageError::BodyNotAllowed),
+            Framing::None if self.context.reject_body_not_allowed && length > 0 => {
+                Err(MessageError::BodyNotAllowed)
+            }
             Framing::Length(declared) if actual > declared || (last && actual != declared) => {
                 Err(MessageError::ContentLengthMismatch { declared, actual })
             }
@@ -442,7 +451,9 @@ impl Response {
         }
         let trailer = fields.has("trailer");
         if length.is_some() && trailer {
-            return Err(MessageError::TrailerInvalid("Trailer and Content-Length exclude each other".to_owned()));
+            return Err(MessageError::TrailerInvalid(
+                "Trailer and Content-Length exclude each other".to_owned(),
+            ));
         }
         let mut plan = Plan {
             framing: Framing::None,
@@ -489,7 +500,11 @@ impl Response {
         let fields = &self.fields;
         let head = &mut self.head;
         head.reserve(fields.bytes() + 192);
-        put_status_line(head, self.status, self.reason.as_deref().unwrap_or_else(|| status::reason(self.status)));
+        put_status_line(
+            head,
+            self.status,
+            self.reason.as_deref().unwrap_or_else(|| status::reason(self.status)),
+        );
         let own_connection = fields.first("connection");
         let contradicts = plan.closes && own_connection.is_some_and(|value| !contains_word(value, b"close"));
         fields.render(head, |name| {
@@ -591,7 +606,13 @@ fn may_be_trailer(name: &str) -> bool {
     !is_framing(name)
         && !["connection", "host", "keep-alive", "trailer", "upgrade", "te", "date", "set-cookie", "cookie"]
             .iter()
-            .chain(&["authorization", "www-authenticate", "content-encoding", "content-type", "content-range"])
+            .chain(&[
+                "authorization",
+                "www-authenticate",
+                "content-encoding",
+                "content-type",
+                "content-range",
+            ])
             .any(|other| name.eq_ignore_ascii_case(other))
 }
 

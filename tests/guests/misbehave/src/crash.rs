@@ -41,10 +41,7 @@ pub fn leak_handles(req: &IncomingMessage) -> ! {
 }
 
 /// Each level keeps a kilobyte on the stack.
-#[expect(
-    unconditional_recursion,
-    reason = "running out of stack is the purpose"
-)]
+#[expect(unconditional_recursion, reason = "running out of stack is the purpose")]
 pub fn recurse(depth: u64) -> u64 {
     let frame = black_box([depth; 128]);
     recurse(depth + 1) + black_box(frame)[0]

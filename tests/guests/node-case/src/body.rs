@@ -30,8 +30,8 @@ pub fn report(run: &Run, arguments: &[Value]) -> Step {
     let mut report = Map::new();
     for what in argument(arguments, 0).as_array().into_iter().flatten() {
         let what = what.as_str().unwrap_or_default();
-        let found = values::reported(run, what)
-            .ok_or_else(|| Stop::Unknown(format!("part of a report {what}")))?;
+        let found =
+            values::reported(run, what).ok_or_else(|| Stop::Unknown(format!("part of a report {what}")))?;
         report.insert(what.to_owned(), found);
     }
     Ok(run.res.end(Value::Object(report).to_string())?)

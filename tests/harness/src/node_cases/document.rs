@@ -26,11 +26,7 @@ fn write_all(text: &mut String, played: &[Played]) -> std::fmt::Result {
         "Written by `cargo xtask node-cases --write-docs` from `{CASES}`; a test fails when it is out of date. \
          Each case is a script of what a user of Node's `http` module expects, compared in bytes.\n"
     )?;
-    writeln!(
-        text,
-        "**{passed} of {} cases pass**, {failed} fail, {skipped} are skipped.\n",
-        played.len()
-    )?;
+    writeln!(text, "**{passed} of {} cases pass**, {failed} fail, {skipped} are skipped.\n", played.len())?;
     write_areas(text, played)?;
     write_differences(text, played)?;
     write_skipped(text, played)?;
@@ -47,18 +43,11 @@ fn write_areas(text: &mut String, played: &[Played]) -> std::fmt::Result {
         }
         areas.entry(area).or_default().push(one.clone());
     }
-    writeln!(
-        text,
-        "| area | cases | pass | fail | skipped |\n|---|--:|--:|--:|--:|"
-    )?;
+    writeln!(text, "| area | cases | pass | fail | skipped |\n|---|--:|--:|--:|--:|")?;
     for area in order {
         let cases = areas.get(area).map(Vec::as_slice).unwrap_or_default();
         let (passed, failed, skipped) = count(cases);
-        writeln!(
-            text,
-            "| {area} | {} | {passed} | {failed} | {skipped} |",
-            cases.len()
-        )?;
+        writeln!(text, "| {area} | {} | {passed} | {failed} | {skipped} |", cases.len())?;
     }
     writeln!(text)
 }
@@ -68,20 +57,10 @@ fn write_differences(text: &mut String, played: &[Played]) -> std::fmt::Result {
         text,
         "## Deliberate differences\n\nWhere Node 20 does something else, and why Innkeeper does not follow.\n"
     )?;
-    writeln!(
-        text,
-        "| case | what happens | why Innkeeper differs |\n|---|---|---|"
-    )?;
-    for one in played
-        .iter()
-        .filter(|one| one.case.verdict == Verdict::Innkeeper)
-    {
+    writeln!(text, "| case | what happens | why Innkeeper differs |\n|---|---|---|")?;
+    for one in played.iter().filter(|one| one.case.verdict == Verdict::Innkeeper) {
         let case = &one.case;
-        let mark = if matches!(one.outcome, Outcome::Skipped(_)) {
-            " (skipped)"
-        } else {
-            ""
-        };
+        let mark = if matches!(one.outcome, Outcome::Skipped(_)) { " (skipped)" } else { "" };
         writeln!(
             text,
             "| {}{mark} | {} | {} |",
@@ -114,17 +93,11 @@ fn write_skipped(text: &mut String, played: &[Played]) -> std::fmt::Result {
 }
 
 fn write_failed(text: &mut String, played: &[Played]) -> std::fmt::Result {
-    let failed: Vec<_> = played
-        .iter()
-        .filter(|one| matches!(one.outcome, Outcome::Failed(_)))
-        .collect();
+    let failed: Vec<_> = played.iter().filter(|one| matches!(one.outcome, Outcome::Failed(_))).collect();
     if failed.is_empty() {
         return Ok(());
     }
-    writeln!(
-        text,
-        "## Failing\n\n| case | what should happen |\n|---|---|"
-    )?;
+    writeln!(text, "## Failing\n\n| case | what should happen |\n|---|---|")?;
     for one in failed {
         writeln!(text, "| {} | {} |", one.case.id, cell(&one.case.title))?;
     }
@@ -146,21 +119,11 @@ mod tests {
         let cases = load(&workspace::root().join(CASES)).expect("the cases are read");
         let played: Vec<_> = cases
             .into_iter()
-            .map(|case| Played {
-                case,
-                outcome: Outcome::Skipped("needs `x`".into()),
-            })
+            .map(|case| Played { case, outcome: Outcome::Skipped("needs `x`".into()) })
             .collect();
         let text = render(&played);
-        for one in played
-            .iter()
-            .filter(|one| one.case.verdict == Verdict::Innkeeper)
-        {
-            assert!(
-                text.contains(&format!("| {} (skipped) | ", one.case.id)),
-                "{}",
-                one.case.id
-            );
+        for one in played.iter().filter(|one| one.case.verdict == Verdict::Innkeeper) {
+            assert!(text.contains(&format!("| {} (skipped) | ", one.case.id)), "{}", one.case.id);
         }
         assert!(text.contains("| needs `x` | F01, "));
     }

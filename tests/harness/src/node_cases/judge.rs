@@ -26,10 +26,7 @@ impl Observed {
     #[must_use]
     pub fn show(&self) -> String {
         let mut text = String::new();
-        for (name, connections) in [
-            ("connection", &self.connections),
-            ("upstream", &self.upstream),
-        ] {
+        for (name, connections) in [("connection", &self.connections), ("upstream", &self.upstream)] {
             for (index, seen) in connections.iter().enumerate() {
                 text.push_str(&format!(
                     "  {name} {index}: {:?}, {} reads, {} bytes\n{}\n",
@@ -74,10 +71,7 @@ pub fn judge(expect: &Expect, observed: &Observed) -> Vec<String> {
             match seen.get(index) {
                 Some(seen) => {
                     let own = Judged::new(seen, observed, name == "upstream").against(expected);
-                    faults.extend(
-                        own.into_iter()
-                            .map(|fault| format!("{name} {index}: {fault}")),
-                    );
+                    faults.extend(own.into_iter().map(|fault| format!("{name} {index}: {fault}")));
                 }
                 None => faults.push(format!("{name} {index}: there is none")),
             }
@@ -86,10 +80,7 @@ pub fn judge(expect: &Expect, observed: &Observed) -> Vec<String> {
     if let Some(wanted) = expect.upstream_connections
         && wanted != observed.upstream.len()
     {
-        faults.push(format!(
-            "{} upstream connections, expected {wanted}",
-            observed.upstream.len()
-        ));
+        faults.push(format!("{} upstream connections, expected {wanted}", observed.upstream.len()));
     }
     faults.extend(judge_log(expect, &observed.guest_log));
     faults
@@ -105,9 +96,7 @@ fn judge_log(expect: &Expect, log: &[String]) -> Vec<String> {
     let mut rest = log.iter();
     for wanted in &expect.guest_log_has {
         if !rest.any(|entry| entry.starts_with(wanted)) {
-            faults.push(format!(
-                "guest log {log:?} has no {wanted:?}, or not in this order"
-            ));
+            faults.push(format!("guest log {log:?} has no {wanted:?}, or not in this order"));
             break;
         }
     }
@@ -117,9 +106,7 @@ fn judge_log(expect: &Expect, log: &[String]) -> Vec<String> {
         }
     }
     if let Some(wanted) = &expect.guest_log_one_of
-        && !wanted
-            .iter()
-            .any(|wanted| log.iter().any(|entry| entry.starts_with(wanted)))
+        && !wanted.iter().any(|wanted| log.iter().any(|entry| entry.starts_with(wanted)))
     {
         faults.push(format!("guest log {log:?} has none of {wanted:?}"));
     }
@@ -146,20 +133,13 @@ impl<'a> Judged<'a> {
                 .collect();
             message::responses(&bytes, &methods, seen.state == State::Closed)
         };
-        Self {
-            seen,
-            bytes,
-            stream,
-        }
+        Self { seen, bytes, stream }
     }
 
     fn against(&self, expected: &ExpectConnection) -> Vec<String> {
         let mut faults = self.bytes_against(expected);
         faults.extend(self.end_against(expected));
-        for wanted in [&expected.responses, &expected.requests]
-            .into_iter()
-            .flatten()
-        {
+        for wanted in [&expected.responses, &expected.requests].into_iter().flatten() {
             faults.extend(self.messages_against(wanted));
         }
         if let Some(wanted) = &expected.first_response {
@@ -169,10 +149,7 @@ impl<'a> Judged<'a> {
             }
         }
         if let Some(alternatives) = &expected.any_of {
-            let each: Vec<_> = alternatives
-                .iter()
-                .map(|expected| self.against(expected))
-                .collect();
+            let each: Vec<_> = alternatives.iter().map(|expected| self.against(expected)).collect();
             if !each.iter().any(Vec::is_empty) {
                 let each: Vec<_> = each.iter().map(|faults| faults.join(", ")).collect();
                 faults.push(format!("no alternative holds: {}", each.join("; or ")));
@@ -186,11 +163,7 @@ impl<'a> Judged<'a> {
         if let Some(wanted) = &expected.exact
             && wanted.0 != self.bytes
         {
-            faults.push(format!(
-                "received\n{}\n  expected\n{}",
-                show(&self.bytes),
-                show(&wanted.0)
-            ));
+            faults.push(format!("received\n{}\n  expected\n{}", show(&self.bytes), show(&wanted.0)));
         }
         for wanted in &expected.contains {
             if find(&self.bytes, &wanted.0).is_none() {
@@ -221,20 +194,13 @@ impl<'a> Judged<'a> {
         if let Some(wanted) = expected.segments
             && wanted != self.seen.segments
         {
-            faults.push(format!(
-                "came in {} reads, expected {wanted}",
-                self.seen.segments
-            ));
+            faults.push(format!("came in {} reads, expected {wanted}", self.seen.segments));
         }
         if let Some([least, most]) = expected.closed_after_ms {
             match self.seen.ended_after.map(|after| after.as_millis()) {
                 Some(after) if (u128::from(least)..=u128::from(most)).contains(&after) => {}
-                Some(after) => faults.push(format!(
-                    "ended after {after} ms, expected {least} to {most}"
-                )),
-                None => faults.push(format!(
-                    "did not end, expected that after {least} to {most} ms"
-                )),
+                Some(after) => faults.push(format!("ended after {after} ms, expected {least} to {most}")),
+                None => faults.push(format!("did not end, expected that after {least} to {most} ms")),
             }
         }
         faults
@@ -246,23 +212,14 @@ impl<'a> Judged<'a> {
         if let Some(error) = &self.stream.error {
             faults.push(error.clone());
         } else if !self.stream.rest.is_empty() {
-            faults.push(format!(
-                "{} bytes that are no whole head",
-                self.stream.rest.len()
-            ));
+            faults.push(format!("{} bytes that are no whole head", self.stream.rest.len()));
         }
         if messages.len() != wanted.len() {
-            faults.push(format!(
-                "{} messages, expected {}",
-                messages.len(),
-                wanted.len()
-            ));
+            faults.push(format!("{} messages, expected {}", messages.len(), wanted.len()));
         }
         for (index, (wanted, message)) in wanted.iter().zip(messages).enumerate() {
             faults.extend(
-                judge_message(wanted, message)
-                    .into_iter()
-                    .map(|fault| format!("message {index}: {fault}")),
+                judge_message(wanted, message).into_iter().map(|fault| format!("message {index}: {fault}")),
             );
         }
         faults
@@ -272,15 +229,9 @@ impl<'a> Judged<'a> {
 fn judge_message(expected: &ExpectMessage, message: &Message) -> Vec<String> {
     let mut faults = Vec::new();
     if let Some(wanted) = &expected.status
-        && !message
-            .status()
-            .is_some_and(|status| wanted.as_slice().contains(&status))
+        && !message.status().is_some_and(|status| wanted.as_slice().contains(&status))
     {
-        faults.push(format!(
-            "`{}`, expected status {:?}",
-            message.line,
-            wanted.as_slice()
-        ));
+        faults.push(format!("`{}`, expected status {:?}", message.line, wanted.as_slice()));
     }
     if let Some(wanted) = &expected.line
         && *wanted != message.line
@@ -288,10 +239,7 @@ fn judge_message(expected: &ExpectMessage, message: &Message) -> Vec<String> {
         faults.push(format!("`{}`, expected `{wanted}`", message.line));
     }
     for (name, wanted) in &expected.header {
-        let wanted = wanted
-            .as_ref()
-            .map(|values| values.as_slice())
-            .unwrap_or_default();
+        let wanted = wanted.as_ref().map(|values| values.as_slice()).unwrap_or_default();
         let values = message.values(name);
         if values != wanted {
             faults.push(format!("header {name} is {values:?}, expected {wanted:?}"));
@@ -300,19 +248,12 @@ fn judge_message(expected: &ExpectMessage, message: &Message) -> Vec<String> {
     if let Some(wanted) = &expected.framing
         && !wanted.as_slice().contains(&message.framing)
     {
-        faults.push(format!(
-            "framing is {:?}, expected {:?}",
-            message.framing,
-            wanted.as_slice()
-        ));
+        faults.push(format!("framing is {:?}, expected {:?}", message.framing, wanted.as_slice()));
     }
     if let Some(wanted) = expected.complete
         && wanted != message.complete
     {
-        faults.push(format!(
-            "complete is {}, expected {wanted}",
-            message.complete
-        ));
+        faults.push(format!("complete is {}, expected {wanted}", message.complete));
     }
     faults.extend(judge_body(expected, message));
     faults
@@ -323,19 +264,12 @@ fn judge_body(expected: &ExpectMessage, message: &Message) -> Vec<String> {
     if let Some(wanted) = &expected.body
         && wanted.0 != message.body
     {
-        faults.push(format!(
-            "body is {:?}, expected {:?}",
-            to_text(&message.body),
-            to_text(&wanted.0)
-        ));
+        faults.push(format!("body is {:?}, expected {:?}", to_text(&message.body), to_text(&wanted.0)));
     }
     if let Some(wanted) = expected.body_length
         && wanted != message.body.len()
     {
-        faults.push(format!(
-            "body has {} bytes, expected {wanted}",
-            message.body.len()
-        ));
+        faults.push(format!("body has {} bytes, expected {wanted}", message.body.len()));
     }
     if let Some(wanted) = &expected.body_json {
         match serde_json::from_slice::<Value>(&message.body) {

@@ -109,12 +109,7 @@ impl Peer {
             let (stream, seen, pulse) = (stream.clone(), seen.clone(), pulse.clone());
             thread::spawn(move || read_all(&stream, &seen, &pulse))
         };
-        Self {
-            stream: Some(stream),
-            reader: Some(reader),
-            seen,
-            pulse: pulse.clone(),
-        }
+        Self { stream: Some(stream), reader: Some(reader), seen, pulse: pulse.clone() }
     }
 
     /// What is known so far.
@@ -165,8 +160,7 @@ impl Peer {
     }
 
     fn wait(&self, within: Duration, mut until: impl FnMut(&Seen) -> bool) {
-        self.pulse
-            .wait_for(within, || until(&self.seen.lock()).then_some(()));
+        self.pulse.wait_for(within, || until(&self.seen.lock()).then_some(()));
     }
 
     /// Closes from this side. The reader is woken by closing the reading half,
@@ -204,8 +198,7 @@ fn read_all(mut stream: &TcpStream, seen: &Mutex<Seen>, pulse: &Pulse) {
         match read {
             Ok(0) => seen.end(State::Closed),
             Ok(len) => {
-                seen.received
-                    .extend_from_slice(buffer.get(..len).unwrap_or_default());
+                seen.received.extend_from_slice(buffer.get(..len).unwrap_or_default());
                 seen.segments += 1;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,

@@ -36,10 +36,7 @@ pub struct Stage {
 impl Stage {
     /// Builds both.
     pub fn build() -> Result<Self> {
-        Ok(Self {
-            host: workspace::host_binary()?,
-            guest: guests::component(GUEST)?.to_owned(),
-        })
+        Ok(Self { host: workspace::host_binary()?, guest: guests::component(GUEST)?.to_owned() })
     }
 
     /// Plays a case.
@@ -53,16 +50,8 @@ impl Stage {
     fn try_play(&self, case: &Case) -> Result<Outcome> {
         // One thing to wait on for lines of the log and for bytes.
         let pulse = &Pulse::default();
-        let upstream = case
-            .upstream
-            .as_ref()
-            .map(|scripts| Upstream::start(scripts, pulse))
-            .transpose()?;
-        let running = self.serve(
-            case,
-            upstream.as_ref().map(|upstream| upstream.address),
-            pulse,
-        )?;
+        let upstream = case.upstream.as_ref().map(|scripts| Upstream::start(scripts, pulse)).transpose()?;
+        let running = self.serve(case, upstream.as_ref().map(|upstream| upstream.address), pulse)?;
         let mut peers = Vec::new();
         for block in &case.connections {
             play_block(block, &mut peers, running.addr(), pulse);
@@ -95,11 +84,7 @@ impl Stage {
         if let Some(upstream) = upstream {
             server = server.env("CASE_UPSTREAM", &upstream.to_string());
         }
-        case.server
-            .flags()
-            .into_iter()
-            .fold(server, |server, flag| server.flag(&flag))
-            .try_start()
+        case.server.flags().into_iter().fold(server, |server, flag| server.flag(&flag)).try_start()
     }
 }
 
@@ -125,15 +110,7 @@ fn await_expected(case: &Case, pulse: &Pulse, observe: &impl Fn() -> Observed) {
 fn observe(peers: &[Peer], upstream: Option<&Upstream>, running: &Running) -> Observed {
     let snapshot = |seen: Arc<Mutex<Seen>>| seen.lock().clone();
     let connections = peers.iter().map(|peer| snapshot(peer.seen())).collect();
-    let upstreams = upstream.map(|upstream| {
-        upstream
-            .accepted
-            .lock()
-            .iter()
-            .cloned()
-            .map(snapshot)
-            .collect()
-    });
+    let upstreams = upstream.map(|upstream| upstream.accepted.lock().iter().cloned().map(snapshot).collect());
     Observed {
         connections,
         upstream: upstreams.unwrap_or_default(),
@@ -144,10 +121,7 @@ fn observe(peers: &[Peer], upstream: Option<&Upstream>, running: &Running) -> Ob
 
 /// The entries that the guest logged: lines `LOG ` and a JSON string.
 fn guest_log(lines: &[String]) -> Vec<String> {
-    let events = lines
-        .iter()
-        .filter_map(|line| LogLine::parse(line))
-        .filter(LogLine::is_guest);
+    let events = lines.iter().filter_map(|line| LogLine::parse(line)).filter(LogLine::is_guest);
     events
         .filter_map(|event| {
             let entry = event.message.strip_prefix("LOG ")?;
@@ -177,12 +151,7 @@ impl Upstream {
             let pulse = pulse.clone();
             thread::spawn(move || accept_all(&listener, &scripts, &accepted, &over, &pulse))
         };
-        Ok(Self {
-            address,
-            accepted,
-            over,
-            acceptor: Some(acceptor),
-        })
+        Ok(Self { address, accepted, over, acceptor: Some(acceptor) })
     }
 }
 

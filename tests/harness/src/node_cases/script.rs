@@ -101,18 +101,12 @@ impl ServerSettings {
             ("--head-timeout", ms(self.headers_timeout_ms)),
             ("--request-timeout", ms(self.request_timeout_ms)),
             ("--keep-alive-timeout", ms(self.keep_alive_timeout_ms)),
-            (
-                "--keep-alive-timeout-buffer",
-                ms(self.keep_alive_timeout_buffer_ms),
-            ),
+            ("--keep-alive-timeout-buffer", ms(self.keep_alive_timeout_buffer_ms)),
             ("--idle-timeout", ms(self.idle_timeout_ms)),
             ("--write-stall-timeout", ms(self.write_stall_timeout_ms)),
             ("--head-bytes-max", text(self.max_header_bytes)),
             ("--header-count-max", text(self.max_headers)),
-            (
-                "--requests-per-connection-max",
-                text(self.max_requests_per_connection),
-            ),
+            ("--requests-per-connection-max", text(self.max_requests_per_connection)),
             ("--connections-max", text(self.max_connections)),
             ("--half-open", self.half_open.map(|value| value.to_string())),
         ];
@@ -185,15 +179,9 @@ impl TryFrom<StepFields> for Step {
         let times = fields.times;
         let found = [
             fields.send.map(Step::Send),
-            fields
-                .wait_ms
-                .map(|ms| Step::Wait(Duration::from_millis(ms))),
-            fields
-                .wait_for
-                .map(|bytes| Step::WaitFor(bytes, times.unwrap_or(1))),
-            fields
-                .wait_close_ms
-                .map(|ms| Step::WaitClose(Duration::from_millis(ms))),
+            fields.wait_ms.map(|ms| Step::Wait(Duration::from_millis(ms))),
+            fields.wait_for.map(|bytes| Step::WaitFor(bytes, times.unwrap_or(1))),
+            fields.wait_close_ms.map(|ms| Step::WaitClose(Duration::from_millis(ms))),
             flag(fields.half_close, Step::HalfClose),
             flag(fields.close, Step::Close),
             flag(fields.reset, Step::Reset),
@@ -373,19 +361,14 @@ mod tests {
             .expect("they are read");
         assert!(cases.len() > 100);
         for case in cases {
-            assert_eq!(
-                case.why.is_some(),
-                case.verdict == Verdict::Innkeeper,
-                "{}",
-                case.id
-            );
+            assert_eq!(case.why.is_some(), case.verdict == Verdict::Innkeeper, "{}", case.id);
         }
     }
 
     #[test]
     fn bytes_in_pieces() {
-        let bytes: Bytes = serde_json::from_str(r#"["a", {"repeat": "bc", "times": 2}, "\u00ff"]"#)
-            .expect("bytes");
+        let bytes: Bytes =
+            serde_json::from_str(r#"["a", {"repeat": "bc", "times": 2}, "\u00ff"]"#).expect("bytes");
         assert_eq!(bytes.0, b"abcbc\xff");
         assert!(serde_json::from_str::<Bytes>(r#""\u0100""#).is_err());
     }
@@ -393,14 +376,8 @@ mod tests {
     #[test]
     fn steps_do_one_thing() {
         let step = |text| serde_json::from_str::<Step>(text);
-        assert!(matches!(
-            step(r#"{"wait-for": "a", "times": 2}"#),
-            Ok(Step::WaitFor(_, 2))
-        ));
-        assert!(matches!(
-            step(r#"{"half-close": true}"#),
-            Ok(Step::HalfClose)
-        ));
+        assert!(matches!(step(r#"{"wait-for": "a", "times": 2}"#), Ok(Step::WaitFor(_, 2))));
+        assert!(matches!(step(r#"{"half-close": true}"#), Ok(Step::HalfClose)));
         assert!(step(r#"{"send": "a", "times": 2}"#).is_err());
         assert!(step(r#"{"send": "a", "reset": true}"#).is_err());
         assert!(step("{}").is_err());
@@ -414,14 +391,7 @@ mod tests {
                 .expect("settings");
         assert_eq!(
             settings.flags(),
-            [
-                "--idle-timeout",
-                "100ms",
-                "--header-count-max",
-                "1",
-                "--half-open",
-                "false"
-            ]
+            ["--idle-timeout", "100ms", "--header-count-max", "1", "--half-open", "false"]
         );
     }
 }

@@ -52,11 +52,7 @@ const OPS: &[&str] = &[
 /// Why a case cannot be played; none if it can.
 #[must_use]
 pub fn missing(case: &Case) -> Option<String> {
-    if let Some(export) = case
-        .on
-        .keys()
-        .find(|export| !EXPORTS.contains(&export.as_str()))
-    {
+    if let Some(export) = case.on.keys().find(|export| !EXPORTS.contains(&export.as_str())) {
         return Some(format!("needs the export `{export}`"));
     }
     let mut ops = Vec::new();
@@ -72,10 +68,7 @@ pub fn missing(case: &Case) -> Option<String> {
 
 /// The names of the ops of a list, and of the ops inside them.
 fn collect<'a>(list: &'a Value, ops: &mut Vec<&'a str>) {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .for_each(|op| collect_op(op, ops));
+    list.as_array().into_iter().flatten().for_each(|op| collect_op(op, ops));
 }
 
 fn collect_op<'a>(op: &'a Value, ops: &mut Vec<&'a str>) {
@@ -104,17 +97,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told() {
-        let known = serde_json::json!({"request": {"/": [["try", ["end"]], ["repeat", 2, [["write", "a"]]]]}});
+        let known =
+            serde_json::json!({"request": {"/": [["try", ["end"]], ["repeat", 2, [["write", "a"]]]]}});
         assert_eq!(missing(&case(known)), None);
         let op = serde_json::json!({"request": [["try", ["no-such-op", "r"]]]});
-        assert_eq!(
-            missing(&case(op)).as_deref(),
-            Some("needs the op `no-such-op`")
-        );
+        assert_eq!(missing(&case(op)).as_deref(), Some("needs the op `no-such-op`"));
         let export = serde_json::json!({"no-such-export": []});
-        assert_eq!(
-            missing(&case(export)).as_deref(),
-            Some("needs the export `no-such-export`")
-        );
+        assert_eq!(missing(&case(export)).as_deref(), Some("needs the export `no-such-export`"));
     }
 }

@@ -20,18 +20,11 @@ fn all_cases_hold() {
     let failed: Vec<_> = played()
         .iter()
         .filter_map(|played| match &played.outcome {
-            Outcome::Failed(why) => {
-                Some(format!("{}: {}\n{why}", played.case.id, played.case.title))
-            }
+            Outcome::Failed(why) => Some(format!("{}: {}\n{why}", played.case.id, played.case.title)),
             Outcome::Passed | Outcome::Skipped(_) => None,
         })
         .collect();
-    assert!(
-        failed.is_empty(),
-        "{} cases failed\n\n{}",
-        failed.len(),
-        failed.join("\n\n")
-    );
+    assert!(failed.is_empty(), "{} cases failed\n\n{}", failed.len(), failed.join("\n\n"));
 }
 
 #[test]

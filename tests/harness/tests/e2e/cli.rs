@@ -14,13 +14,7 @@ fn innkeeper(args: &[&str]) -> (Option<i32>, String, String) {
     command.args(args).env("COLUMNS", "100");
     let mut process = Process::spawn(&mut command).expect("the host starts");
     let status = process.wait_exit(DEADLINE).expect("the host ends");
-    let text = |output| {
-        process
-            .lines(output)
-            .into_iter()
-            .map(|line| line + "\n")
-            .collect::<String>()
-    };
+    let text = |output| process.lines(output).into_iter().map(|line| line + "\n").collect::<String>();
     (status.code(), text(Output::Stdout), text(Output::Stderr))
 }
 
@@ -104,19 +98,13 @@ fn a_component_that_is_not_there_is_named() {
 fn a_value_that_cannot_be_is_told_with_its_flag() {
     let (code, _, err) = innkeeper(&["serve", "x.wasm", "--head-timeout", "soon"]);
     assert_eq!(code, Some(2));
-    assert!(
-        err.contains("--head-timeout") && err.contains("soon"),
-        "{err}"
-    );
+    assert!(err.contains("--head-timeout") && err.contains("soon"), "{err}");
 }
 
 #[test]
 fn an_address_in_use_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = taken
-        .local_addr()
-        .expect("a bound socket has an address")
-        .to_string();
+    let address = taken.local_addr().expect("a bound socket has an address").to_string();
     let hello = guests::component("hello").expect("the guests can be built");
     let (code, out, err) = innkeeper(&["serve", &hello.to_string_lossy(), "--listen", &address]);
     assert_eq!((code, out.as_str()), (Some(1), ""));

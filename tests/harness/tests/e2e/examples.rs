@@ -15,9 +15,7 @@ fn every_example_has_a_test() {
     let untested: Vec<_> = guests::names()
         .expect("the guests can be listed")
         .into_iter()
-        .filter(|name| {
-            folder.join(name).is_dir() && !tests.contains(&format!("Server::of({name:?})"))
-        })
+        .filter(|name| folder.join(name).is_dir() && !tests.contains(&format!("Server::of({name:?})")))
         .collect();
     assert!(untested.is_empty(), "no test serves {untested:?}");
 }
@@ -51,7 +49,9 @@ fn echo_collected_tells_type_and_length() {
         b"HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nX-Body-Length: 5\r\nDate: <DATE>\r\nConnection: keep-alive\r\n\
           Keep-Alive: timeout=5\r\nContent-Length: 5\r\n\r\nabcde",
     );
-    client.send(b"POST / HTTP/1.1\r\nHost: inn\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").expect(
+    client
+        .send(b"POST / HTTP/1.1\r\nHost: inn\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
+        .expect(
         b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nX-Body-Length: 1\r\nDate: <DATE>\r\n\
           Connection: keep-alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 1\r\n\r\nx",
     );
@@ -65,10 +65,7 @@ fn echo_collected_refuses_more_than_a_mebibyte() {
     // It may have answered, and closed, before all of it is sent.
     client.try_send(vec![b'a'; 1_048_577]);
     let response = client.read_response();
-    assert_eq!(
-        (response.status(), response.text().as_str()),
-        (Some(413), "the body is larger than 1 MiB\n")
-    );
+    assert_eq!((response.status(), response.text().as_str()), (Some(413), "the body is larger than 1 MiB\n"));
 }
 
 #[test]
@@ -92,12 +89,8 @@ fn request_dump() {
         b"PUT /path?q=1 HTTP/1.1\r\nHost: inn\r\nX-Two: a\r\nx-two: b\r\nSet-Cookie: c\r\nTransfer-Encoding: chunked\r\n\r\n\
           4\r\nbody\r\n0\r\nX-End: yes\r\n\r\n",
     );
-    assert_eq!(
-        (response.status(), response.header("content-type")),
-        (Some(200), Some("application/json"))
-    );
-    let mut dump: serde_json::Value =
-        serde_json::from_slice(&response.body).expect("the body is JSON");
+    assert_eq!((response.status(), response.header("content-type")), (Some(200), Some("application/json")));
+    let mut dump: serde_json::Value = serde_json::from_slice(&response.body).expect("the body is JSON");
     let socket = dump["socket"].take();
     assert_eq!(
         dump,
@@ -120,21 +113,14 @@ fn request_dump() {
     assert_eq!(socket["remotePort"], client.local_addr().port());
     assert_eq!(socket["localPort"], server.addr().port());
     assert_eq!(
-        (
-            &socket["encrypted"],
-            &socket["exchanges"],
-            &socket["bytesWritten"]
-        ),
+        (&socket["encrypted"], &socket["exchanges"], &socket["bytesWritten"]),
         (&false.into(), &1.into(), &0.into())
     );
 }
 
 #[test]
 fn basic_auth() {
-    let server = Server::of("basic-auth")
-        .env("USER", "guest")
-        .env("PASSWORD", "secret")
-        .start();
+    let server = Server::of("basic-auth").env("USER", "guest").env("PASSWORD", "secret").start();
     let mut client = server.connect();
     let refused: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"inn\", charset=\"UTF-8\"\r\nDate: <DATE>\r\n\
           Connection: keep-alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 13\r\n\r\nWho are you?\n";
@@ -156,15 +142,9 @@ fn basic_auth_without_credentials_lets_nobody_in() {
     let mut client = server.connect();
     client.send(GET).expect(STATUS_500);
     let line = server.wait_log(|line| line.is_guest());
+    assert_eq!(line.message, "handler failed: environment variable not found");
     assert_eq!(
-        line.message,
-        "handler failed: environment variable not found"
-    );
-    assert_eq!(
-        (
-            line.field("stream").as_deref(),
-            line.field("app").as_deref()
-        ),
+        (line.field("stream").as_deref(), line.field("app").as_deref()),
         (Some("stderr"), Some("auth"))
     );
 }
@@ -189,10 +169,7 @@ fn server_sent_events_end_when_the_client_goes() {
     client.read_until("id: 3\n");
     client.reset();
     server.wait_log(|line| {
-        line.target == "access"
-            && line
-                .field("url")
-                .is_some_and(|url| url.contains("count=1000000"))
+        line.target == "access" && line.field("url").is_some_and(|url| url.contains("count=1000000"))
     });
 }
 

@@ -38,16 +38,8 @@ fn assert_ok(client: &mut Client) {
 fn assert_500(server: &Running, target: &str, cause: &str) {
     let response = ask(server, target);
     assert_eq!(response.status(), Some(500));
-    assert!(
-        response.text().starts_with("500 Internal Server Error\n"),
-        "{}",
-        response.text()
-    );
-    assert!(
-        !response.text().contains(cause),
-        "the client is told the cause: {}",
-        response.text()
-    );
+    assert!(response.text().starts_with("500 Internal Server Error\n"), "{}", response.text());
+    assert!(!response.text().contains(cause), "the client is told the cause: {}", response.text());
     server.wait_log(|line| !line.is_guest() && line.message.contains(cause));
     assert_serves(server);
 }
@@ -90,20 +82,12 @@ fn a_stack_without_end() {
 
 #[test]
 fn an_endless_loop() {
-    assert_500(
-        &server().arg("--cpu-time-max", "50ms").start(),
-        "/loop",
-        "cpu_time_max",
-    );
+    assert_500(&server().arg("--cpu-time-max", "50ms").start(), "/loop", "cpu_time_max");
 }
 
 #[test]
 fn an_endless_loop_after_the_head() {
-    assert_cut(
-        &server().arg("--cpu-time-max", "50ms").start(),
-        "/loop-after-head",
-        "cpu_time_max",
-    );
+    assert_cut(&server().arg("--cpu-time-max", "50ms").start(), "/loop-after-head", "cpu_time_max");
 }
 
 #[test]
@@ -119,12 +103,7 @@ fn endless_loops_leave_the_others_alone() {
         assert_ok(&mut client);
     }
     // None of them was over before that.
-    assert!(
-        !server
-            .logs()
-            .iter()
-            .any(|line| line.message.contains("cpu_time_max"))
-    );
+    assert!(!server.logs().iter().any(|line| line.message.contains("cpu_time_max")));
     for mut client in loops {
         client.read_to_end();
     }
@@ -132,20 +111,12 @@ fn endless_loops_leave_the_others_alone() {
 
 #[test]
 fn memory_without_end() {
-    assert_500(
-        &server().arg("--memory-bytes-max", "16MiB").start(),
-        "/grow",
-        "memory_bytes_max",
-    );
+    assert_500(&server().arg("--memory-bytes-max", "16MiB").start(), "/grow", "memory_bytes_max");
 }
 
 #[test]
 fn handles_without_end() {
-    assert_500(
-        &server().arg("--handles-max", "100").start(),
-        "/handles",
-        "handles_max",
-    );
+    assert_500(&server().arg("--handles-max", "100").start(), "/handles", "handles_max");
 }
 
 #[test]
@@ -163,10 +134,7 @@ fn no_end_after_a_write() {
     let server = server().start();
     let response = ask(&server, "/no-end-after-write");
     // A 500 if the head had not gone out yet; otherwise cut.
-    assert!(
-        response.status() == Some(500) || !response.complete,
-        "{response:?}"
-    );
+    assert!(response.status() == Some(500) || !response.complete, "{response:?}");
     server.wait_log(|line| line.message.contains("without ending"));
     assert_serves(&server);
 }
@@ -204,11 +172,7 @@ fn a_handler_that_fails_after_the_head() {
 fn finished_tells_when_the_last_byte_is_taken() {
     let server = server().start();
     assert_eq!(ask(&server, "/finished").text(), "a body");
-    for line in [
-        "finished before end: invalid-arg",
-        "finished: ok",
-        "writable-finished: true",
-    ] {
+    for line in ["finished before end: invalid-arg", "finished: ok", "writable-finished: true"] {
         server.wait_guest_line(line);
     }
 }
@@ -217,12 +181,7 @@ fn finished_tells_when_the_last_byte_is_taken() {
 fn work_after_the_end_does_not_hold_up_the_answer() {
     let server = server().start();
     assert_eq!(ask(&server, "/post-work?ms=1000").text(), "ended");
-    assert!(
-        !server
-            .guest_lines()
-            .iter()
-            .any(|line| line == "post-work done")
-    );
+    assert!(!server.guest_lines().iter().any(|line| line == "post-work done"));
     server.wait_guest_line("post-work done");
     assert_serves(&server);
 }
@@ -231,10 +190,7 @@ fn work_after_the_end_does_not_hold_up_the_answer() {
 fn a_head_without_end() {
     let server = server().start();
     let response = ask(&server, "/huge-head");
-    assert_eq!(
-        (response.status(), response.text().as_str()),
-        (Some(200), "limit-exceeded")
-    );
+    assert_eq!((response.status(), response.text().as_str()), (Some(200), "limit-exceeded"));
     assert_serves(&server);
 }
 
@@ -267,20 +223,10 @@ fn nothing_can_be_smuggled_into_a_head() {
         ("hint value", "invalid-char"),
         ("status message", "invalid-char"),
     ];
-    let expected: String = expected
-        .iter()
-        .map(|(what, code)| format!("{what}: {code}\n"))
-        .collect();
+    let expected: String = expected.iter().map(|(what, code)| format!("{what}: {code}\n")).collect();
     assert_eq!(response.text(), expected);
-    let names: Vec<_> = response
-        .headers
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    assert_eq!(
-        names,
-        ["Date", "Connection", "Keep-Alive", "Content-Length"]
-    );
+    let names: Vec<_> = response.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Date", "Connection", "Keep-Alive", "Content-Length"]);
     assert!(response.interim.is_empty(), "{:?}", response.interim);
     assert_ok(&mut client);
 }
@@ -306,17 +252,11 @@ fn output_without_end_to_a_client_that_goes() {
 
 #[test]
 fn output_that_does_not_wait_is_bounded() {
-    let server = server()
-        .arg("--response-buffer-bytes-max", "256KiB")
-        .start();
+    let server = server().arg("--response-buffer-bytes-max", "256KiB").start();
     let mut client = server.connect();
     client.send(get("/try-output"));
     let line = server.wait_log(|line| line.is_guest() && line.message.starts_with("try-write: "));
-    assert!(
-        line.message.starts_with("try-write: limit-exceeded after "),
-        "{}",
-        line.message
-    );
+    assert!(line.message.starts_with("try-write: limit-exceeded after "), "{}", line.message);
     client.read_to_end();
     assert_serves(&server);
 }
@@ -325,8 +265,7 @@ fn output_that_does_not_wait_is_bounded() {
 fn a_body_that_is_not_read() {
     let server = server().start();
     let mut client = server.connect();
-    let response =
-        client.ask("POST /never-read HTTP/1.1\r\nHost: inn\r\nContent-Length: 5\r\n\r\nabcde");
+    let response = client.ask("POST /never-read HTTP/1.1\r\nHost: inn\r\nContent-Length: 5\r\n\r\nabcde");
     assert_eq!(response.text(), "not read");
     assert_ok(&mut client);
 }
@@ -335,9 +274,7 @@ fn a_body_that_is_not_read() {
 fn a_body_that_is_awaited_beside_a_clock() {
     let server = server().start();
     let mut client = server.connect();
-    client
-        .send("POST /poll HTTP/1.1\r\nHost: inn\r\nContent-Length: 5\r\n\r\nab")
-        .send("cde");
+    client.send("POST /poll HTTP/1.1\r\nHost: inn\r\nContent-Length: 5\r\n\r\nab").send("cde");
     let text = client.read_response().text();
     assert!(text.starts_with("bytes=5 ticks="), "{text}");
 }
@@ -350,11 +287,7 @@ fn a_sleep() {
 
 #[test]
 fn a_sleep_without_end() {
-    assert_500(
-        &server().arg("--wall-time-max", "100ms").start(),
-        "/sleep-forever",
-        "wall_time_max",
-    );
+    assert_500(&server().arg("--wall-time-max", "100ms").start(), "/sleep-forever", "wall_time_max");
 }
 
 #[test]
@@ -398,14 +331,7 @@ fn the_connection_as_the_guest_sees_it() {
 fn a_connection_that_the_guest_destroys() {
     let server = server().start();
     let response = ask(&server, "/destroy");
-    assert_eq!(
-        (
-            response.status(),
-            response.complete,
-            response.text().as_str()
-        ),
-        (Some(200), false, "part")
-    );
+    assert_eq!((response.status(), response.complete, response.text().as_str()), (Some(200), false, "part"));
     for line in ["write: destroyed", "end: destroyed", "finished: destroyed"] {
         server.wait_guest_line(line);
     }
@@ -416,10 +342,7 @@ fn a_connection_that_the_guest_destroys() {
 fn a_connection_that_the_guest_closes_soon() {
     let server = server().start();
     let mut client = server.connect();
-    assert_eq!(
-        client.ask(get("/destroy-soon?ms=1000")).text(),
-        "the last answer"
-    );
+    assert_eq!(client.ask(get("/destroy-soon?ms=1000")).text(), "the last answer");
     client.expect_close();
 }
 
@@ -429,16 +352,10 @@ fn what_a_guest_prints() {
     assert_eq!(ask(&server, "/log?n=3").text(), "logged");
     let line = server.wait_log(|line| line.is_guest() && line.message == "line 3 of 3");
     assert_eq!(
-        (
-            line.field("app").as_deref(),
-            line.field("stream").as_deref()
-        ),
+        (line.field("app").as_deref(), line.field("stream").as_deref()),
         (Some("inn"), Some("stdout"))
     );
-    assert_eq!(
-        server.guest_lines(),
-        ["line 1 of 3", "line 2 of 3", "line 3 of 3"]
-    );
+    assert_eq!(server.guest_lines(), ["line 1 of 3", "line 2 of 3", "line 3 of 3"]);
 }
 
 #[test]
@@ -474,10 +391,7 @@ fn nothing_survives_a_request() {
 
 #[test]
 fn a_pooled_instance_serves_several_requests() {
-    let server = server()
-        .arg("--instances", "pooled")
-        .arg("--requests-per-instance-max", "2")
-        .start();
+    let server = server().arg("--instances", "pooled").arg("--requests-per-instance-max", "2").start();
     let mut client = server.connect();
     let answers: Vec<_> = (0..4).map(|_| client.ask(get("/counter")).text()).collect();
     assert_eq!(answers, ["1", "2", "1", "2"]);
@@ -502,10 +416,8 @@ fn handles_of_an_exchange_that_is_over() {
     let attempts = response.text();
     assert_eq!(attempts.lines().count(), 10, "{attempts}");
     // To wait for the end of what has ended is no harm.
-    let succeeded: Vec<_> = attempts
-        .lines()
-        .filter(|line| line.ends_with(": ok") && *line != "finished: ok")
-        .collect();
+    let succeeded: Vec<_> =
+        attempts.lines().filter(|line| line.ends_with(": ok") && *line != "finished: ok").collect();
     assert!(succeeded.is_empty(), "{succeeded:?}");
     assert_ok(&mut client);
 }
@@ -517,10 +429,7 @@ fn one_exchange_more_than_there_are_instances() {
     first.send(get("/set-timeout?ms=0")).read_until("\r\n\r\n");
     let mut second = server.connect();
     let response = second.ask(get("/ok"));
-    assert_eq!(
-        (response.status(), response.header("retry-after")),
-        (Some(503), Some("1"))
-    );
+    assert_eq!((response.status(), response.header("retry-after")), (Some(503), Some("1")));
     first.reset();
     wait_access(&server, "/set-timeout?ms=0");
     assert_serves(&server);

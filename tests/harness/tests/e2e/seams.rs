@@ -14,32 +14,15 @@ struct Seam {
 }
 
 const SEAMS: &[Seam] = &[
-    Seam {
-        words: &["wasmtime"],
-        only_in: &["guest/"],
-    },
-    Seam {
-        words: &["httparse"],
-        only_in: &["wire/"],
-    },
-    Seam {
-        words: &["hyper"],
-        only_in: &["wire/http2.rs", "outbound/"],
-    },
+    Seam { words: &["wasmtime"], only_in: &["guest/"] },
+    Seam { words: &["httparse"], only_in: &["wire/"] },
+    Seam { words: &["hyper"], only_in: &["wire/http2.rs", "outbound/"] },
     // A task has one owner, which knows how it ends.
-    Seam {
-        words: &["tokio::spawn", ".spawn(", "spawn_blocking", "thread::spawn"],
-        only_in: SPAWNING,
-    },
+    Seam { words: &["tokio::spawn", ".spawn(", "spawn_blocking", "thread::spawn"], only_in: SPAWNING },
 ];
 
 /// The files that own tasks or threads.
-const SPAWNING: &[&str] = &[
-    "server.rs",
-    "wire/listener.rs",
-    "guest/engine.rs",
-    "guest/demotion.rs",
-];
+const SPAWNING: &[&str] = &["server.rs", "wire/listener.rs", "guest/engine.rs", "guest/demotion.rs"];
 
 #[test]
 fn words_stay_behind_their_seams() {
@@ -64,41 +47,27 @@ fn words_stay_behind_their_seams() {
 fn the_places_of_seams_exist() {
     // An allowance for a file that is gone would hide the next one of its name.
     let sources: Vec<_> = host_sources().into_iter().map(|(path, _)| path).collect();
-    let gone: Vec<_> = SPAWNING
-        .iter()
-        .filter(|place| !sources.iter().any(|path| path.starts_with(**place)))
-        .collect();
+    let gone: Vec<_> =
+        SPAWNING.iter().filter(|place| !sources.iter().any(|path| path.starts_with(**place))).collect();
     assert!(gone.is_empty(), "no such file under host/src: {gone:?}");
 }
 
 #[test]
 fn architecture_names_every_file_of_the_host() {
-    let text =
-        fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
     let unnamed: Vec<_> = host_sources()
         .into_iter()
         .map(|(path, _)| format!("host/src/{path}"))
         .filter(|path| !is_test_file(path) && !text.contains(path.as_str()))
         .collect();
-    assert!(
-        unnamed.is_empty(),
-        "ARCHITECTURE.md does not name\n{}",
-        unnamed.join("\n")
-    );
+    assert!(unnamed.is_empty(), "ARCHITECTURE.md does not name\n{}", unnamed.join("\n"));
 }
 
 #[test]
 fn architecture_names_no_file_that_is_gone() {
-    let text =
-        fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
-    let gone: BTreeSet<_> = paths_in(&text)
-        .into_iter()
-        .filter(|path| !root().join(path).exists())
-        .collect();
-    assert!(
-        gone.is_empty(),
-        "ARCHITECTURE.md names what does not exist: {gone:?}"
-    );
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
+    let gone: BTreeSet<_> = paths_in(&text).into_iter().filter(|path| !root().join(path).exists()).collect();
+    assert!(gone.is_empty(), "ARCHITECTURE.md names what does not exist: {gone:?}");
 }
 
 /// All sources of the host: the path under `host/src`, and the text.
@@ -117,11 +86,7 @@ fn collect(folder: &Path, base: &Path, sources: &mut Vec<(String, String)>) {
         if path.is_dir() {
             collect(&path, base, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path
-                .strip_prefix(base)
-                .expect("it is below")
-                .to_string_lossy()
-                .into_owned();
+            let name = path.strip_prefix(base).expect("it is below").to_string_lossy().into_owned();
             sources.push((name, fs::read_to_string(&path).expect("a source is text")));
         }
     }
@@ -152,16 +117,8 @@ fn names(line: &str, word: &str) -> bool {
 /// What stands in backquotes or link targets and looks like a path of the
 /// repository.
 fn paths_in(text: &str) -> Vec<String> {
-    const FOLDERS: &[&str] = &[
-        "host/",
-        "guest-sdk/",
-        "wit/",
-        "examples/",
-        "tests/",
-        "docs/",
-        ".ci/",
-        ".cargo/",
-    ];
+    const FOLDERS: &[&str] =
+        &["host/", "guest-sdk/", "wit/", "examples/", "tests/", "docs/", ".ci/", ".cargo/"];
     text.split(['`', '(', ')', ' ', '\n', '<', '>', '|', '#'])
         .map(|piece| piece.trim_end_matches(['.', ',', ':', ';']))
         .filter(|piece| FOLDERS.iter().any(|folder| piece.starts_with(folder)))

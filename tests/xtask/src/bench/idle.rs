@@ -18,13 +18,9 @@ const BODY: &[u8] = b"Hello world\n";
 /// the server's resident memory.
 pub fn bytes_per_connection(address: SocketAddr, process: u32) -> Result<f64> {
     // What the first requests bring up once is not a connection's.
-    let warm: Vec<_> = (0..100)
-        .map(|_| connection(address))
-        .collect::<Result<_>>()?;
+    let warm: Vec<_> = (0..100).map(|_| connection(address)).collect::<Result<_>>()?;
     let before = resident_bytes(process)?;
-    let held: Vec<_> = (0..CONNECTIONS)
-        .map(|_| connection(address))
-        .collect::<Result<_>>()?;
+    let held: Vec<_> = (0..CONNECTIONS).map(|_| connection(address)).collect::<Result<_>>()?;
     let after = resident_bytes(process)?;
     drop((warm, held));
     Ok((after - before) / CONNECTIONS as f64)
@@ -50,13 +46,7 @@ fn resident_bytes(process: u32) -> Result<f64> {
     let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let kilobytes: f64 = status
         .lines()
-        .find_map(|line| {
-            line.strip_prefix("VmRSS:")?
-                .trim()
-                .strip_suffix(" kB")?
-                .parse()
-                .ok()
-        })
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
         .with_context(|| format!("{path} has no VmRSS"))?;
     Ok(kilobytes * 1024.0)
 }
@@ -65,9 +55,6 @@ fn resident_bytes(process: u32) -> Result<f64> {
 /// it is raised before they start.
 pub fn raise_open_files() -> Result<()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
-    let limit = Rlimit {
-        current: maximum,
-        maximum,
-    };
+    let limit = Rlimit { current: maximum, maximum };
     setrlimit(Resource::Nofile, limit).context("cannot raise the limit on open files")
 }

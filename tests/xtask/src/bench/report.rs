@@ -67,18 +67,8 @@ impl Row {
 impl Display for Row {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let (ours, theirs) = (self.unit.show(self.ours), self.unit.show(self.theirs));
-        write!(
-            formatter,
-            "{}: {ours}, {} {theirs}, ratio {:.2}",
-            self.name,
-            self.baseline,
-            self.ratio()
-        )?;
-        if self.bar.is_empty() {
-            Ok(())
-        } else {
-            write!(formatter, " (wanted {})", self.bar)
-        }
+        write!(formatter, "{}: {ours}, {} {theirs}, ratio {:.2}", self.name, self.baseline, self.ratio())?;
+        if self.bar.is_empty() { Ok(()) } else { write!(formatter, " (wanted {})", self.bar) }
     }
 }
 
@@ -86,11 +76,7 @@ impl Display for Row {
 pub fn write(rows: &[Row], rounds: usize, seconds: u32) -> Result<()> {
     let mut text = String::from("# Benchmarks\n\nWritten by `cargo xtask bench`. ");
     text.push_str("Each figure stands beside its baseline from the same run; the ratio is what carries over to another machine.\n\n");
-    text.push_str(&format!(
-        "- **When and where:** {}, {}.\n",
-        today(),
-        environment()
-    ));
+    text.push_str(&format!("- **When and where:** {}, {}.\n", today(), environment()));
     text.push_str(&format!(
         "- **How:** release builds on loopback, the load generator on the same cores; `wrk` with 2 threads and 32 connections, \
          after a second of warm-up {rounds} rounds of {seconds} s for each side, alternating; the median counts. \
@@ -115,33 +101,19 @@ pub fn write(rows: &[Row], rounds: usize, seconds: u32) -> Result<()> {
 }
 
 fn today() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now())
-        .to_string()
-        .chars()
-        .take(10)
-        .collect()
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string().chars().take(10).collect()
 }
 
 fn environment() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cpu = cpu.map_or("unknown processor", |(_, name)| name).to_owned();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!(
-        "{cores} cores of {cpu}, Linux {}, {}",
-        kernel.trim(),
-        printed("rustc", "--version")
-    )
+    format!("{cores} cores of {cpu}, Linux {}, {}", kernel.trim(), printed("rustc", "--version"))
 }
 
 fn printed(program: &str, argument: &str) -> String {
-    let output = Command::new(program)
-        .arg(argument)
-        .output()
-        .map(|output| output.stdout)
-        .unwrap_or_default();
+    let output = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&output).trim().to_owned()
 }

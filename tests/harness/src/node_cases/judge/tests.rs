@@ -5,8 +5,7 @@ use crate::node_cases::script::{Bytes, Case, Step, Verdict};
 use crate::node_cases::{CASES, load};
 use crate::workspace;
 
-const HELLO: &[u8] =
-    b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\nhi";
+const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\nhi";
 
 fn seen(received: &[u8], state: State) -> Seen {
     let mut seen = Seen::with_state(state);
@@ -16,17 +15,11 @@ fn seen(received: &[u8], state: State) -> Seen {
 }
 
 fn observed(received: &[u8], state: State) -> Observed {
-    Observed {
-        connections: vec![seen(received, state)],
-        ..Observed::default()
-    }
+    Observed { connections: vec![seen(received, state)], ..Observed::default() }
 }
 
 fn faults(expect: &str, observed: &Observed) -> Vec<String> {
-    judge(
-        &serde_json::from_str(expect).expect("an expectation"),
-        observed,
-    )
+    judge(&serde_json::from_str(expect).expect("an expectation"), observed)
 }
 
 #[track_caller]
@@ -37,10 +30,7 @@ fn holds(expect: &str, observed: &Observed) {
 #[track_caller]
 fn fails(expect: &str, observed: &Observed, with: &str) {
     let faults = faults(expect, observed);
-    assert!(
-        faults.iter().any(|fault| fault.contains(with)),
-        "{faults:?}"
-    );
+    assert!(faults.iter().any(|fault| fault.contains(with)), "{faults:?}");
 }
 
 #[test]
@@ -50,40 +40,17 @@ fn exact_bytes_with_the_date_masked() {
         r#"{"connections":[{"exact":"HTTP/1.1 200 OK\r\nDate: <DATE>\r\nContent-Length: 2\r\n\r\nhi","segments":1}]}"#,
         &hello,
     );
-    fails(
-        r#"{"connections":[{"exact":"HTTP/1.1 200 OK\r\n"}]}"#,
-        &hello,
-        "connection 0: received",
-    );
-    fails(
-        r#"{"connections":[{"segments":2}]}"#,
-        &hello,
-        "1 reads, expected 2",
-    );
-    fails(
-        r#"{"connections":[{}, {}]}"#,
-        &hello,
-        "connection 1: there is none",
-    );
+    fails(r#"{"connections":[{"exact":"HTTP/1.1 200 OK\r\n"}]}"#, &hello, "connection 0: received");
+    fails(r#"{"connections":[{"segments":2}]}"#, &hello, "1 reads, expected 2");
+    fails(r#"{"connections":[{}, {}]}"#, &hello, "connection 1: there is none");
 }
 
 #[test]
 fn parts_of_the_bytes() {
     let hello = observed(HELLO, State::Open);
-    holds(
-        r#"{"connections":[{"contains":["hi"],"lacks":["ho"]}]}"#,
-        &hello,
-    );
-    fails(
-        r#"{"connections":[{"contains":["ho"]}]}"#,
-        &hello,
-        "did not receive `ho`",
-    );
-    fails(
-        r#"{"connections":[{"lacks":["hi"]}]}"#,
-        &hello,
-        "received `hi`",
-    );
+    holds(r#"{"connections":[{"contains":["hi"],"lacks":["ho"]}]}"#, &hello);
+    fails(r#"{"connections":[{"contains":["ho"]}]}"#, &hello, "did not receive `ho`");
+    fails(r#"{"connections":[{"lacks":["hi"]}]}"#, &hello, "received `hi`");
 }
 
 #[test]
@@ -96,17 +63,10 @@ fn states() {
     ] {
         let observed = observed(b"", state);
         for wanted in met {
-            holds(
-                &format!(r#"{{"connections":[{{"state":"{wanted}"}}]}}"#),
-                &observed,
-            );
+            holds(&format!(r#"{{"connections":[{{"state":"{wanted}"}}]}}"#), &observed);
         }
         for wanted in unmet {
-            fails(
-                &format!(r#"{{"connections":[{{"state":"{wanted}"}}]}}"#),
-                &observed,
-                "expected",
-            );
+            fails(&format!(r#"{{"connections":[{{"state":"{wanted}"}}]}}"#), &observed, "expected");
         }
     }
 }
@@ -115,21 +75,10 @@ fn states() {
 fn the_time_of_the_end() {
     let mut observed = observed(b"", State::Closed);
     observed.connections[0].ended_after = Some(Duration::from_millis(150));
-    holds(
-        r#"{"connections":[{"closed-after-ms":[100,200]}]}"#,
-        &observed,
-    );
-    fails(
-        r#"{"connections":[{"closed-after-ms":[160,200]}]}"#,
-        &observed,
-        "after 150 ms",
-    );
+    holds(r#"{"connections":[{"closed-after-ms":[100,200]}]}"#, &observed);
+    fails(r#"{"connections":[{"closed-after-ms":[160,200]}]}"#, &observed, "after 150 ms");
     observed.connections[0].ended_after = None;
-    fails(
-        r#"{"connections":[{"closed-after-ms":[100,200]}]}"#,
-        &observed,
-        "did not end",
-    );
+    fails(r#"{"connections":[{"closed-after-ms":[100,200]}]}"#, &observed, "did not end");
 }
 
 #[test]
@@ -139,70 +88,36 @@ fn responses_are_all_there_is() {
         r#"{"connections":[{"responses":[{"status":[200,204],"header":{"content-LENGTH":"2","x":null},"framing":["length","chunked"],"body":"hi","body-length":2,"complete":true}]}]}"#,
         &hello,
     );
-    fails(
-        r#"{"connections":[{"responses":[]}]}"#,
-        &hello,
-        "1 messages, expected 0",
-    );
+    fails(r#"{"connections":[{"responses":[]}]}"#, &hello, "1 messages, expected 0");
     for (wanted, why) in [
         (r#""status":404"#, "expected status"),
-        (
-            r#""header":{"content-length":null}"#,
-            "header content-length",
-        ),
-        (
-            r#""header":{"content-length":["2","2"]}"#,
-            "header content-length",
-        ),
+        (r#""header":{"content-length":null}"#, "header content-length"),
+        (r#""header":{"content-length":["2","2"]}"#, "header content-length"),
         (r#""framing":"chunked""#, "framing is Length"),
         (r#""body":"ho""#, "body is"),
         (r#""body-length":3"#, "2 bytes, expected 3"),
         (r#""complete":false"#, "complete is true"),
         (r#""body-json":{}"#, "no JSON"),
     ] {
-        fails(
-            &format!(r#"{{"connections":[{{"responses":[{{{wanted}}}]}}]}}"#),
-            &hello,
-            why,
-        );
+        fails(&format!(r#"{{"connections":[{{"responses":[{{{wanted}}}]}}]}}"#), &hello, why);
     }
     let more = observed(&[HELLO, b"HTTP/1.1 200"].concat(), State::Open);
-    fails(
-        r#"{"connections":[{"responses":[{"status":200}]}]}"#,
-        &more,
-        "no whole head",
-    );
-    holds(
-        r#"{"connections":[{"first-response":{"status":200}}]}"#,
-        &more,
-    );
+    fails(r#"{"connections":[{"responses":[{"status":200}]}]}"#, &more, "no whole head");
+    holds(r#"{"connections":[{"first-response":{"status":200}}]}"#, &more);
 }
 
 #[test]
 fn a_body_as_json_in_any_order() {
-    let json = observed(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"b\":1,\"a\":2}",
-        State::Open,
-    );
-    holds(
-        r#"{"connections":[{"responses":[{"body-json":{"a":2,"b":1}}]}]}"#,
-        &json,
-    );
-    fails(
-        r#"{"connections":[{"responses":[{"body-json":{"a":2}}]}]}"#,
-        &json,
-        "body is",
-    );
+    let json = observed(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"b\":1,\"a\":2}", State::Open);
+    holds(r#"{"connections":[{"responses":[{"body-json":{"a":2,"b":1}}]}]}"#, &json);
+    fails(r#"{"connections":[{"responses":[{"body-json":{"a":2}}]}]}"#, &json, "body is");
 }
 
 #[test]
 fn the_response_to_a_head_has_no_body() {
     let mut head = observed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", State::Open);
     head.connections[0].sent = b"HEAD / HTTP/1.1\r\n\r\n".to_vec();
-    holds(
-        r#"{"connections":[{"responses":[{"framing":"none","complete":true}]}]}"#,
-        &head,
-    );
+    holds(r#"{"connections":[{"responses":[{"framing":"none","complete":true}]}]}"#, &head);
 }
 
 #[test]
@@ -216,10 +131,7 @@ fn a_body_to_the_close_needs_a_fin() {
 #[test]
 fn alternatives() {
     let hello = observed(HELLO, State::Open);
-    holds(
-        r#"{"connections":[{"any-of":[{"state":"closed"},{"state":"open"}]}]}"#,
-        &hello,
-    );
+    holds(r#"{"connections":[{"any-of":[{"state":"closed"},{"state":"open"}]}]}"#, &hello);
     fails(
         r#"{"connections":[{"any-of":[{"state":"closed"},{"exact":""}]}]}"#,
         &hello,
@@ -229,10 +141,8 @@ fn alternatives() {
 
 #[test]
 fn the_guests_log() {
-    let observed = Observed {
-        guest_log: vec!["start".into(), "end failed: x".into()],
-        ..Observed::default()
-    };
+    let observed =
+        Observed { guest_log: vec!["start".into(), "end failed: x".into()], ..Observed::default() };
     holds(
         r#"{"guest-log":["start","end failed: x"],"guest-log-has":["start","end"],"guest-log-lacks":["x"],"guest-log-one-of":["y","end failed"]}"#,
         &observed,
@@ -255,16 +165,8 @@ fn the_upstream() {
         r#"{"upstream":[{"requests":[{"line":"GET / HTTP/1.1","header":{"host":"127.0.0.1:<PORT>"},"framing":"none"}]}],"upstream-connections":1}"#,
         &observed,
     );
-    fails(
-        r#"{"upstream-connections":0}"#,
-        &observed,
-        "1 upstream connections",
-    );
-    fails(
-        r#"{"upstream":[{"requests":[{"line":"GET /x HTTP/1.1"}]}]}"#,
-        &observed,
-        "upstream 0: message 0",
-    );
+    fails(r#"{"upstream-connections":0}"#, &observed, "1 upstream connections");
+    fails(r#"{"upstream":[{"requests":[{"line":"GET /x HTTP/1.1"}]}]}"#, &observed, "upstream 0: message 0");
 }
 
 /// The cases come with what Node showed. Judged by the same judge, Node must
@@ -290,12 +192,7 @@ fn the_verdicts_fit_what_node_showed() {
 
 fn node_observed(case: &Case) -> Observed {
     let connections = |name: &str| {
-        let list = case
-            .node_observed
-            .get(name)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
+        let list = case.node_observed.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         list.into_iter()
             .enumerate()
             .map(|(index, one)| {
@@ -306,20 +203,13 @@ fn node_observed(case: &Case) -> Observed {
                     _ => State::Reset,
                 };
                 let bytes = one.get("bytes").cloned().unwrap_or_default();
-                let mut seen = seen(
-                    &serde_json::from_value::<Bytes>(bytes).unwrap_or_default().0,
-                    state,
-                );
+                let mut seen = seen(&serde_json::from_value::<Bytes>(bytes).unwrap_or_default().0, state);
                 seen.sent = sent(case, index);
                 seen
             })
             .collect::<Vec<_>>()
     };
-    let log = case
-        .node_observed
-        .get("guest-log")
-        .cloned()
-        .unwrap_or_default();
+    let log = case.node_observed.get("guest-log").cloned().unwrap_or_default();
     Observed {
         connections: connections("connections"),
         upstream: connections("upstream"),

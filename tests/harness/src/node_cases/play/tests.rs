@@ -15,33 +15,18 @@ fn the_upstream_plays_a_script_for_each_connection() {
     ];
     let upstream = Upstream::start(&scripts, &pulse).expect("a port");
     let mut first = Client::connect(upstream.address);
-    first
-        .send("GET / HTTP/1.1\r\n\r\n")
-        .expect("one")
-        .expect_close();
+    first.send("GET / HTTP/1.1\r\n\r\n").expect("one").expect_close();
     let mut second = Client::connect(upstream.address);
-    assert_eq!(
-        second.send("x").send("x").read_to_end(),
-        (Vec::new(), End::Reset)
-    );
+    assert_eq!(second.send("x").send("x").read_to_end(), (Vec::new(), End::Reset));
     let accepted = upstream.accepted.lock();
-    let received: Vec<_> = accepted
-        .iter()
-        .map(|seen| seen.lock().received.clone())
-        .collect();
-    assert_eq!(
-        received,
-        [b"GET / HTTP/1.1\r\n\r\n".to_vec(), b"xx".to_vec()]
-    );
+    let received: Vec<_> = accepted.iter().map(|seen| seen.lock().received.clone()).collect();
+    assert_eq!(received, [b"GET / HTTP/1.1\r\n\r\n".to_vec(), b"xx".to_vec()]);
 }
 
 #[test]
 fn a_client_goes_on_with_an_earlier_connection() {
     let pulse = Pulse::default();
-    let scripts = [
-        steps(r#"[{"wait-for": "a"}, {"send": "b"}, {"wait-for": "c"}]"#),
-        steps("[]"),
-    ];
+    let scripts = [steps(r#"[{"wait-for": "a"}, {"send": "b"}, {"wait-for": "c"}]"#), steps("[]")];
     let upstream = Upstream::start(&scripts, &pulse).expect("a port");
     let blocks: Vec<Block> = serde_json::from_str(
         r#"[{"steps": [{"send": "a"}, {"wait-for": "b"}]}, {"steps": []}, {"again": 0, "steps": [{"send": "c"}]}]"#,
@@ -59,19 +44,14 @@ fn a_client_goes_on_with_an_earlier_connection() {
     assert_eq!(both, Some(()));
     let seen = peers.first().expect("the first one").seen();
     let seen = seen.lock();
-    assert_eq!(
-        (seen.sent.as_slice(), seen.received.as_slice()),
-        (b"ac".as_slice(), b"b".as_slice())
-    );
+    assert_eq!((seen.sent.as_slice(), seen.received.as_slice()), (b"ac".as_slice(), b"b".as_slice()));
     assert_eq!((seen.segments, seen.state), (1, State::Open));
 }
 
 #[test]
 fn a_refused_connection_is_a_state() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener
-        .local_addr()
-        .expect("a bound socket has an address");
+    let address = listener.local_addr().expect("a bound socket has an address");
     drop(listener);
     let mut peer = Peer::connect(address, &Pulse::default());
     peer.play(&Step::Wait(Duration::ZERO));
@@ -81,14 +61,10 @@ fn a_refused_connection_is_a_state() {
 #[test]
 fn a_paused_connection_is_not_read() {
     let pulse = Pulse::default();
-    let scripts = [steps(
-        r#"[{"wait-for": "a"}, {"send": "b"}, {"wait-for": "c"}, {"send": "d"}]"#,
-    )];
+    let scripts = [steps(r#"[{"wait-for": "a"}, {"send": "b"}, {"wait-for": "c"}, {"send": "d"}]"#)];
     let upstream = Upstream::start(&scripts, &pulse).expect("a port");
     let mut peer = Peer::connect(upstream.address, &pulse);
-    for step in
-        steps(r#"[{"send": "a"}, {"wait-for": "b"}, {"pause-reading": true}, {"send": "c"}]"#)
-    {
+    for step in steps(r#"[{"send": "a"}, {"wait-for": "b"}, {"pause-reading": true}, {"send": "c"}]"#) {
         peer.play(&step);
     }
     let seen = peer.seen();
@@ -99,9 +75,7 @@ fn a_paused_connection_is_not_read() {
     assert_eq!(sent, Some(()));
     assert_eq!(seen.lock().received, b"b");
     peer.play(&Step::ResumeReading);
-    let read = pulse.wait_for(crate::DEADLINE, || {
-        (seen.lock().received == b"bd").then_some(())
-    });
+    let read = pulse.wait_for(crate::DEADLINE, || (seen.lock().received == b"bd").then_some(()));
     assert_eq!(read, Some(()));
 }
 

@@ -227,7 +227,7 @@ impl fmt::Display for Size {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whole units only: what is shown must read back as the same number.
         let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        match units.into_iter().find(|(bytes, _)| self.0 >= *bytes && self.0 % bytes == 0) {
+        match units.into_iter().find(|(bytes, _)| self.0 >= *bytes && self.0.is_multiple_of(*bytes)) {
             Some((bytes, unit)) => write!(out, "{}{unit}", self.0 / bytes),
             None => self.0.fmt(out),
         }

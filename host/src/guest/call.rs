@@ -6,7 +6,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::time::Instant;
 use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
@@ -65,7 +64,7 @@ pub async fn call(instance: Instance, exchange: Exchange, demotion: &Arc<Demotio
 async fn run(mut instance: Instance, exchange: Exchange) -> Called {
     let cpu = instance.cpu.clone();
     cpu.reset();
-    let deadline = exchange.limits().wall_time_max.map(|max| Instant::now() + max);
+    let deadline = exchange.limits().wall_time_max.and_then(|max| exchange.started().checked_add(max));
     let mut watch = Watch::new(exchange.clone());
     let ended = {
         let mut handling = pin!(handle(&mut instance, exchange.clone()));

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::guest::engine::TICK;
@@ -49,20 +50,18 @@ impl Cpu {
         Duration::from_nanos(self.used_nanos.load(Ordering::Relaxed))
     }
 
-    /// Whether all time is used up.
-    pub fn is_spent(&self) -> bool {
-        self.max.is_some_and(|max| self.used() >= max)
-    }
-
-    /// Runs one slice on this thread, and counts its time.
-    pub fn slice<T>(&self, run: impl FnOnce() -> T) -> T {
+    /// Runs one slice on this thread, and counts its time unless it was the
+    /// last one.
+    pub fn slice<T>(&self, run: impl FnOnce() -> Poll<T>) -> Poll<T> {
         let start = Instant::now();
         SLICE.set(Some(start));
         YIELDED.set(false);
-        let result = run();
+        let polled = run();
         SLICE.set(None);
-        self.add(start.elapsed());
-        result
+        if polled.is_pending() {
+            self.add(start.elapsed());
+        }
+        polled
     }
 
     /// Decides at an epoch tick, within a slice.

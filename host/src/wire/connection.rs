@@ -25,10 +25,11 @@ use crate::wire::http1::body::BodyFraming;
 use crate::wire::http1::fields::FieldLimits;
 use crate::wire::http1::head::{Expectation, HeadLimits, HeadScanner, RequestHead};
 use crate::wire::http1::response::{Response, ResponseContext};
+use crate::wire::patience::{DrainSignal, Timer};
 use crate::wire::socket::Socket;
 
-/// Room for a head; most fit in a quarter of it.
-const HEAD_BUFFER_BYTES: usize = 8 * 1024;
+/// Bytes discarded at a time.
+const SCRAP_BYTES: usize = 8 * 1024;
 
 /// What answers an exchange, and comes back when its last byte is sent or the
 /// response has failed.
@@ -55,27 +56,46 @@ pub struct Connection {
     shared: Shared,
     buffer: BytesMut,
     exchanges: u64,
+    timer: Timer,
+    drain: DrainSignal,
 }
 
 /// What the wait for a request ended in.
 enum Next {
-    Request { head: Box<RequestHead>, began: Instant },
+    Request(Exchange),
     Fault(ClientFault),
     Close,
+}
+
+/// What a wait for bytes ended in.
+enum Event {
+    Read(io::Result<BytesMut>),
+    Drain,
+    Idle,
+    Late,
 }
 
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(socket: Socket, shared: Shared) -> Self {
-        Connection { socket: Arc::new(socket), shared, buffer: BytesMut::new(), exchanges: 0 }
+        if shared.limits.idle_timeout.is_some() {
+            socket.watch_moves();
+        }
+        Connection {
+            socket: Arc::new(socket),
+            drain: DrainSignal::new(shared.drain.clone()),
+            shared,
+            buffer: BytesMut::new(),
+            exchanges: 0,
+            timer: Timer::default(),
+        }
     }
 
     /// Serves the connection until it closes.
     pub async fn run(mut self) {
         loop {
             match self.next_request().await {
-                Next::Request { head, began } => {
-                    let exchange = self.begin(*head, began);
+                Next::Request(exchange) => {
                     if !self.serve(exchange).await {
                         return;
                     }
@@ -87,73 +107,91 @@ impl Connection {
     }
 
     async fn next_request(&mut self) -> Next {
-        let limits = self.shared.limits.clone();
         let first = self.exchanges == 0;
-        let idle_from = if first { self.socket.opened() } else { Instant::now() };
+        let mut now = if first { self.socket.opened() } else { Instant::now() };
+        let began = now;
         if self.buffer.is_empty() {
+            let limits = &self.shared.limits;
             let patience = if first {
                 limits.head_timeout
             } else {
-                limits.keep_alive_timeout.map(|timeout| timeout + limits.keep_alive_timeout_buffer)
+                limits
+                    .keep_alive_timeout
+                    .map(|timeout| timeout.saturating_add(limits.keep_alive_timeout_buffer))
             };
-            tokio::select! {
-                read = read_first(&self.socket) => match read {
-                    Ok(buffer) if !buffer.is_empty() => self.buffer = buffer,
-                    _ => return Next::Close,
-                },
-                () = self.shared.drain.reached(Phase::Draining) => return Next::Close,
-                () = passed(limits.idle_timeout.map(|timeout| idle_from + timeout)) => return Next::Close,
-                () = passed(patience.map(|timeout| idle_from + timeout)) => {
-                    return if first { Next::Fault(ClientFault::HeadTimeout) } else { Next::Close };
-                }
+            let late = patience.and_then(|timeout| now.checked_add(timeout));
+            match self.wait(late, Phase::Draining).await {
+                Event::Read(Ok(bytes)) if !bytes.is_empty() => self.buffer = bytes,
+                Event::Late if first => return Next::Fault(ClientFault::HeadTimeout),
+                Event::Read(_) | Event::Drain | Event::Idle | Event::Late => return Next::Close,
             }
+            now = Instant::now();
         } else if self.shared.drain.is_draining() {
             return Next::Close;
         }
-        let began = if first { idle_from } else { Instant::now() };
-        self.read_head(began).await
+        // The time for the first head runs from the accept, for later ones
+        // from their first byte.
+        self.read_head(if first { began } else { now }, now).await
     }
 
-    async fn read_head(&mut self, began: Instant) -> Next {
-        let limits = &self.shared.limits;
+    async fn read_head(&mut self, began: Instant, mut now: Instant) -> Next {
+        let limits = self.shared.limits.clone();
         let head_limits = HeadLimits { bytes_max: limits.head_bytes_max, count_max: limits.header_count_max };
         let patience = limits.head_timeout.into_iter().chain(limits.request_timeout).min();
+        let late = patience.and_then(|timeout| began.checked_add(timeout));
         let mut scanner = HeadScanner::default();
         loop {
             match scanner.advance(&mut self.buffer, head_limits) {
-                Ok(Some(head)) => return Next::Request { head: Box::new(head), began },
+                Ok(Some(head)) => return Next::Request(self.begin(head, began, now)),
                 Ok(None) => {}
                 Err(fault) => return Next::Fault(fault),
             }
-            self.buffer.reserve(HEAD_BUFFER_BYTES);
-            let idle_deadline = limits.idle_timeout.map(|timeout| self.socket.moved() + timeout);
-            let buffer = &mut self.buffer;
-            tokio::select! {
-                read = poll_fn(|cx| self.socket.poll_read(cx, buffer, HEAD_BUFFER_BYTES)) => match read {
-                    Ok(0) if self.buffer.is_empty() => return Next::Close,
-                    Ok(0) => return Next::Fault(ClientFault::Malformed("end of the connection inside the head")),
-                    Ok(_) => {}
-                    Err(_) => return Next::Close,
-                },
-                () = self.shared.drain.reached(Phase::Cut) => return Next::Close,
-                () = passed(patience.map(|timeout| began + timeout)) => {
-                    return Next::Fault(ClientFault::HeadTimeout);
+            match self.wait(late, Phase::Cut).await {
+                Event::Read(Ok(bytes)) if !bytes.is_empty() => self.buffer.extend_from_slice(&bytes),
+                Event::Read(Ok(_)) if !self.buffer.is_empty() => {
+                    return Next::Fault(ClientFault::Malformed("end of the connection inside the head"));
                 }
-                () = passed(idle_deadline) => return Next::Close,
+                Event::Late => return Next::Fault(ClientFault::HeadTimeout),
+                Event::Read(_) | Event::Drain | Event::Idle => return Next::Close,
             }
+            now = Instant::now();
         }
     }
 
-    fn begin(&mut self, head: RequestHead, began: Instant) -> Exchange {
+    /// Waits for bytes, until `late`, until nothing has moved for too long, or
+    /// until closing has come as far as `phase`.
+    async fn wait(&mut self, late: Option<Instant>, phase: Phase) -> Event {
+        let Connection { socket, shared, timer, drain, .. } = self;
+        poll_fn(|cx| {
+            if let Poll::Ready(read) = socket.poll_read_few(cx) {
+                return Poll::Ready(Event::Read(read));
+            }
+            if drain.poll(cx, phase).is_ready() {
+                return Poll::Ready(Event::Drain);
+            }
+            let idle = shared.limits.idle_timeout.and_then(|timeout| socket.moved().checked_add(timeout));
+            ready!(timer.poll(cx, idle.into_iter().chain(late).min()));
+            let now = Instant::now();
+            Poll::Ready(if idle.is_some_and(|at| at <= now) { Event::Idle } else { Event::Late })
+        })
+        .await
+    }
+
+    fn begin(&mut self, head: RequestHead, began: Instant, received: Instant) -> Exchange {
         static IDS: AtomicU64 = AtomicU64::new(1);
         self.exchanges += 1;
         Exchange::new(ExchangeParts {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             number: self.exchanges,
+            received,
             head,
             socket: self.socket.clone(),
             buffer: std::mem::take(&mut self.buffer),
-            request_deadline: self.shared.limits.request_timeout.map(|timeout| began + timeout),
+            request_deadline: self
+                .shared
+                .limits
+                .request_timeout
+                .and_then(|timeout| began.checked_add(timeout)),
             limits: self.shared.limits.clone(),
             drain: self.shared.drain.clone(),
         })
@@ -220,7 +258,7 @@ impl Connection {
 
     /// Reads on what the guest left of the body, within bounds; returns
     /// whether that was all of it.
-    async fn discard_body(&self, exchange: &Exchange) -> bool {
+    async fn discard_body(&mut self, exchange: &Exchange) -> bool {
         if exchange.is_complete() {
             return true;
         }
@@ -230,7 +268,7 @@ impl Connection {
         let discard = async {
             while discarded <= limits.unread_body_bytes_max {
                 scrap.clear();
-                match poll_fn(|cx| exchange.poll_read(cx, &mut scrap, HEAD_BUFFER_BYTES)).await {
+                match poll_fn(|cx| exchange.poll_read(cx, &mut scrap, SCRAP_BYTES)).await {
                     Ok(0) => return true,
                     Ok(count) => discarded += count as u64,
                     Err(_) => return false,
@@ -259,7 +297,7 @@ impl Connection {
         });
         response.replace(fault.status(), &sentence(fault.status()), None, true);
         access::log_refused(&self.socket, fault);
-        let stall = limits.write_stall_timeout.map(|timeout| Instant::now() + timeout);
+        let stall = limits.write_stall_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         tokio::select! {
             sent = poll_fn(|cx| response.out().poll_flush(cx, &self.socket)) => {
                 if sent.is_err() {
@@ -277,7 +315,7 @@ impl Connection {
     /// it was read (RFC 9112 9.6).
     async fn close(&mut self, unread: bool, grace: Option<Duration>) {
         self.socket.shutdown_write();
-        let mut scrap = BytesMut::with_capacity(HEAD_BUFFER_BYTES);
+        let mut scrap = BytesMut::with_capacity(SCRAP_BYTES);
         let pending = !matches!(self.socket.try_read(&mut scrap, 1),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         if !unread && !pending && grace.is_none() {
@@ -288,7 +326,7 @@ impl Connection {
         let linger = async {
             while discarded < limits.linger_bytes_max {
                 scrap.clear();
-                match poll_fn(|cx| self.socket.poll_read(cx, &mut scrap, HEAD_BUFFER_BYTES)).await {
+                match poll_fn(|cx| self.socket.poll_read(cx, &mut scrap, SCRAP_BYTES)).await {
                     Ok(0) | Err(_) => return,
                     Ok(count) => discarded += count as u64,
                 }
@@ -299,22 +337,6 @@ impl Connection {
             () = self.shared.drain.reached(Phase::Cut) => {}
         }
     }
-}
-
-/// Waits for the first bytes of a request, and only then takes a buffer; an
-/// empty one is the client's FIN.
-async fn read_first(socket: &Socket) -> io::Result<BytesMut> {
-    poll_fn(|cx| {
-        loop {
-            ready!(socket.poll_readable(cx))?;
-            let mut buffer = BytesMut::with_capacity(HEAD_BUFFER_BYTES);
-            match socket.try_read(&mut buffer, HEAD_BUFFER_BYTES) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result.map(|_| buffer)),
-            }
-        }
-    })
-    .await
 }
 
 /// Waits for a point in time; for ever if there is none.

@@ -81,9 +81,25 @@ impl DrainControl {
 }
 
 impl Drain {
+    /// How far closing has come, without a lock.
+    pub fn phase(&self) -> Phase {
+        match self.shared.phase.load(Ordering::Relaxed) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            _ => Phase::Cut,
+        }
+    }
+
     /// Whether draining has begun.
     pub fn is_draining(&self) -> bool {
-        self.shared.phase.load(Ordering::Relaxed) >= Phase::Draining as u8
+        self.phase() >= Phase::Draining
+    }
+
+    /// Waits until closing has come further than `phase`. Can be dropped at
+    /// any time.
+    pub async fn changed_from(&self, phase: Phase) {
+        // An error means that the server is gone without a word: as good as cut.
+        let _ = self.phase.clone().wait_for(|current| *current > phase).await;
     }
 
     /// Waits until closing has come as far as `phase`. Can be dropped at any

@@ -67,6 +67,8 @@ pub struct ExchangeParts {
     pub id: u64,
     /// Which exchange of its connection this is, from 1.
     pub number: u64,
+    /// When the head was complete.
+    pub received: Instant,
     /// The request head.
     pub head: RequestHead,
     /// The connection's socket.
@@ -108,7 +110,8 @@ pub enum Expired {
 impl Exchange {
     /// Begins an exchange.
     pub fn new(parts: ExchangeParts) -> Self {
-        let ExchangeParts { id, number, head, socket, buffer, request_deadline, limits, drain } = parts;
+        let ExchangeParts { id, number, received, head, socket, buffer, request_deadline, limits, drain } =
+            parts;
         let head_limits = HeadLimits { bytes_max: limits.head_bytes_max, count_max: limits.header_count_max };
         let is_last = limits.requests_per_connection_max.is_some_and(|max| number >= max);
         let response = Response::new(ResponseContext {
@@ -124,7 +127,6 @@ impl Exchange {
                 lines_max: limits.header_count_max,
             },
         });
-        let started = Instant::now();
         let state = State {
             body: Body::new(head.framing, limits.request_body_bytes_max, head_limits),
             buffer,
@@ -134,16 +136,23 @@ impl Exchange {
             response,
             stalled: None,
             idle_timeout: limits.idle_timeout,
-            idle_since: started,
+            idle_since: received,
             grace: None,
         };
         let state = Mutex::new(state);
-        Exchange { inner: Arc::new(Inner { id, started, number, head, socket, limits, drain, state }) }
+        Exchange {
+            inner: Arc::new(Inner { id, started: received, number, head, socket, limits, drain, state }),
+        }
     }
 
     /// A number for logs and for the client, unique in this process.
     pub fn id(&self) -> u64 {
         self.inner.id
+    }
+
+    /// When the request head was complete.
+    pub fn started(&self) -> Instant {
+        self.inner.started
     }
 
     /// Which exchange of its connection this is, from 1.
@@ -374,6 +383,7 @@ impl Exchange {
         let operator = self.inner.limits.idle_timeout;
         let state = &mut *self.inner.state.lock();
         state.idle_since = Instant::now();
+        self.inner.socket.watch_moves();
         state.idle_timeout = match operator {
             _ if timeout.is_zero() => operator,
             Some(ceiling) => Some(timeout.min(ceiling)),
@@ -398,9 +408,9 @@ impl Exchange {
         let request = state.request_deadline.filter(|_| state.body_wanted);
         let moved = self.inner.socket.moved().max(state.idle_since);
         [
-            stall.map(|((since, _), timeout)| (since + timeout, Expired::WriteStall)),
+            stall.and_then(|((since, _), timeout)| Some((since.checked_add(timeout)?, Expired::WriteStall))),
             request.map(|at| (at, Expired::Request)),
-            state.idle_timeout.map(|timeout| (moved + timeout, Expired::Idle)),
+            state.idle_timeout.and_then(|timeout| Some((moved.checked_add(timeout)?, Expired::Idle))),
         ]
     }
 

@@ -6,6 +6,7 @@ pub mod listener;
 pub mod connection;
 pub mod exchange;
 pub mod watch;
+pub mod patience;
 pub mod socket;
 pub mod drain;
 pub mod error;

@@ -1,17 +1,21 @@
 //! An accepted socket, shared by whoever reads, writes or watches it. Counts
 //! bytes and remembers when something last moved; knows nothing of HTTP.
 
-use std::io::{self, IoSlice};
+use std::cell::RefCell;
+use std::io::{self, IoSlice, Read as _};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+/// Bytes that [`Socket::poll_read_few`] reads at most.
+const FEW_BYTES: usize = 8 * 1024;
 
 /// One accepted socket. All methods take `&self`: the connection is driven by
 /// one task at a time, but several of its futures look at the socket.
@@ -23,8 +27,10 @@ pub struct Socket {
     opened: Instant,
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
-    /// Milliseconds from `opened` to the last byte in either direction.
+    /// Milliseconds from `opened` to the last byte in either direction; kept
+    /// only while somebody asks, for a look at the clock is not free.
     moved: AtomicU64,
+    moves_watched: AtomicBool,
     destroyed: AtomicBool,
 }
 
@@ -44,6 +50,7 @@ impl Socket {
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
             moved: AtomicU64::new(0),
+            moves_watched: AtomicBool::new(false),
             destroyed: AtomicBool::new(false),
         })
     }
@@ -73,7 +80,13 @@ impl Socket {
         self.bytes_written.load(Ordering::Relaxed)
     }
 
-    /// When the last byte came or went.
+    /// Keeps [`Socket::moved`] up to date from now on.
+    pub fn watch_moves(&self) {
+        self.moves_watched.store(true, Ordering::Relaxed);
+        self.touch();
+    }
+
+    /// When the last byte came or went, since it is watched.
     pub fn moved(&self) -> Instant {
         self.opened + Duration::from_millis(self.moved.load(Ordering::Relaxed))
     }
@@ -102,6 +115,38 @@ impl Socket {
         self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
         self.touch();
         Ok(count)
+    }
+
+    /// Reads a few bytes, such as a head, into a buffer of just their size; an
+    /// empty one is the peer's FIN. Learns in the same call that there was no
+    /// more, which saves the next one.
+    pub fn poll_read_few(&self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
+        thread_local! {
+            static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; FEW_BYTES]);
+        }
+        loop {
+            ready!(self.poll_readable(cx))?;
+            let mut few = BytesMut::new();
+            let read = SCRATCH.with_borrow_mut(|scratch| {
+                self.stream.try_io(Interest::READABLE, || {
+                    let count = (&*SockRef::from(&self.stream)).read(scratch)?;
+                    few.extend_from_slice(scratch.get(..count).unwrap_or_default());
+                    let drained = count > 0 && count < scratch.len();
+                    // So tokio forgets that the socket was readable, unless it
+                    // has become so again in the meantime.
+                    if drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+                })
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && few.is_empty() => {}
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+                _ => {
+                    self.bytes_read.fetch_add(few.len() as u64, Ordering::Relaxed);
+                    self.touch();
+                    return Poll::Ready(Ok(few));
+                }
+            }
+        }
     }
 
     /// Ready when there is something to read, a FIN or an error.
@@ -188,6 +233,9 @@ impl Socket {
     }
 
     fn touch(&self) {
+        if !self.moves_watched.load(Ordering::Relaxed) {
+            return;
+        }
         let moved = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(moved, Ordering::Relaxed);
     }

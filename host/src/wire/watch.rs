@@ -5,10 +5,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::wire::drain::Phase;
 use crate::wire::exchange::{Exchange, Expired};
+use crate::wire::patience::Timer;
 
 /// Why an exchange is over before its guest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +34,13 @@ pub enum Interruption {
 pub struct Watch {
     exchange: Exchange,
     events: Option<Pin<Box<dyn Future<Output = Interruption> + Send>>>,
-    sleep: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
 }
 
 impl Watch {
     /// Watches `exchange` from the first poll on.
     pub fn new(exchange: Exchange) -> Self {
-        Watch { exchange, events: None, sleep: None }
+        Watch { exchange, events: None, timer: Timer::default() }
     }
 
     /// Ready when the exchange is over, or `deadline` has passed.
@@ -63,21 +64,15 @@ impl Watch {
 
     fn poll_deadlines(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Interruption> {
         loop {
-            let Some(next) = self.exchange.deadline().into_iter().chain(deadline).min() else {
-                return Poll::Pending;
-            };
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(next)));
-            if sleep.deadline() != next {
-                sleep.as_mut().reset(next);
-            }
-            ready!(sleep.as_mut().poll(cx));
+            let next = self.exchange.deadline().into_iter().chain(deadline).min();
+            ready!(self.timer.poll(cx, next));
             let now = Instant::now();
             match self.exchange.expired(now) {
                 Some(Expired::WriteStall) => return Poll::Ready(Interruption::WriteStall),
                 Some(Expired::Request) => return Poll::Ready(Interruption::RequestTimeout),
                 Some(Expired::Idle) => return Poll::Ready(Interruption::Idle),
                 None if deadline.is_some_and(|at| at <= now) => return Poll::Ready(Interruption::Deadline),
-                // It was put off while we slept.
+                // It was put off as it fired.
                 None => {}
             }
         }

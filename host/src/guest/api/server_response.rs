@@ -213,7 +213,8 @@ impl HostServerResponse for HostState {
 
     fn set_timeout(&mut self, answer: Answer, milliseconds: u32) -> Result<()> {
         let timeout = Duration::from_millis(milliseconds.into());
-        Ok(self.table.get(&answer)?.0.look(|exchange| exchange.set_idle_timeout(timeout)))
+        self.table.get(&answer)?.0.look(|exchange| exchange.set_idle_timeout(timeout));
+        Ok(())
     }
 
     fn write_information(&mut self, answer: Answer, status: u16, headers: Vec<Line>) -> Done {
@@ -243,7 +244,8 @@ impl HostServerResponse for HostState {
     }
 
     fn destroy(&mut self, answer: Answer) -> Result<()> {
-        Ok(self.table.get(&answer)?.0.look(Exchange::destroy))
+        self.table.get(&answer)?.0.look(Exchange::destroy);
+        Ok(())
     }
 
     fn subscribe(&mut self, answer: Answer) -> Result<Resource<DynPollable>> {

@@ -1,0 +1,71 @@
+//! Waiting cheaply: a timer and a drain signal that live as long as their
+//! connection, so that a request served at once registers nothing anew.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::wire::drain::{Drain, Phase};
+
+/// A timer whose deadline may be put off any number of times at no cost: it
+/// fires when the first deadline passes, and is then set to the current one.
+#[derive(Debug, Default)]
+pub struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    /// Ready when `deadline` has passed; never if there is none. Always to be
+    /// polled from the same task.
+    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        let Some(deadline) = deadline else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        ready!(sleep.as_mut().poll(cx));
+        if Instant::now() >= deadline {
+            return Poll::Ready(());
+        }
+        sleep.as_mut().reset(deadline);
+        sleep.as_mut().poll(cx)
+    }
+}
+
+/// The wait for the phase after the one beside it.
+type Changed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Waits for draining to reach a phase, over and over in one task.
+pub struct DrainSignal {
+    drain: Drain,
+    waiting: Option<(Phase, Changed)>,
+}
+
+impl DrainSignal {
+    /// Waits on `drain`, from the first poll on.
+    pub fn new(drain: Drain) -> Self {
+        DrainSignal { drain, waiting: None }
+    }
+
+    /// Ready when closing has come as far as `phase`. Always to be polled from
+    /// the same task.
+    pub fn poll(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<()> {
+        let now = self.drain.phase();
+        if now >= phase {
+            return Poll::Ready(());
+        }
+        // Registered before, and not woken since: it will wake this task.
+        if self.waiting.as_ref().is_some_and(|(seen, _)| *seen == now) {
+            return Poll::Pending;
+        }
+        let drain = self.drain.clone();
+        let mut next = Box::pin(async move { drain.changed_from(now).await });
+        if next.as_mut().poll(cx).is_ready() {
+            // It moved between the two looks; look again.
+            cx.waker().wake_by_ref();
+        }
+        self.waiting = Some((now, next));
+        Poll::Pending
+    }
+}

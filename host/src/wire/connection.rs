@@ -24,7 +24,8 @@ use crate::wire::exchange::{Exchange, ExchangeParts};
 use crate::wire::http1::body::BodyFraming;
 use crate::wire::http1::fields::FieldLimits;
 use crate::wire::http1::head::{Expectation, HeadLimits, HeadScanner, RequestHead};
-use crate::wire::http1::response::{Response, ResponseContext};
+use crate::wire::http1::response::Response;
+use crate::wire::http1::response_head::ResponseContext;
 use crate::wire::patience::{DrainSignal, Timer};
 use crate::wire::socket::Socket;
 

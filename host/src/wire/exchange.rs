@@ -21,7 +21,8 @@ use crate::wire::error::{ClientFault, MessageError};
 use crate::wire::http1::body::{Body, BodyError};
 use crate::wire::http1::fields::{FieldLimits, Line};
 use crate::wire::http1::head::{HeadLimits, RequestHead};
-use crate::wire::http1::response::{HIGH_WATER_MARK, Response, ResponseContext};
+use crate::wire::http1::response::{HIGH_WATER_MARK, Response};
+use crate::wire::http1::response_head::ResponseContext;
 use crate::wire::socket::Socket;
 
 /// One request and its response.

@@ -6,6 +6,7 @@ pub mod head;
 pub mod body;
 pub mod chunked;
 pub mod response;
+pub mod response_head;
 pub mod fields;
 pub mod output;
 pub mod date;

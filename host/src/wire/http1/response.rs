@@ -1,5 +1,5 @@
 //! A response on its way out: what the guest has set, when the head is fixed,
-//! how the body is framed. The rules are those of Node's `ServerResponse`;
+//! what of the body may be written. How the head then looks is `response_head`'s. The rules are those of Node's `ServerResponse`;
 //! where RFC 9112 says otherwise, it wins. Bytes end up in `output`; who sends
 //! them, and when, is `wire::exchange`'s affair.
 
@@ -8,35 +8,15 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use crate::wire::error::MessageError;
-use crate::wire::http1::date::put_date;
 use crate::wire::http1::fields::{FieldLimits, Fields, Line, check_lines, put_line};
 use crate::wire::http1::output::Output;
+use crate::wire::http1::response_head::{
+    Draft, Framing, Plan, ResponseContext, check_status, put_status_line,
+};
 use crate::wire::http1::status;
-use crate::wire::http1::syntax::{contains_word, content_length, is_field_value};
 
 /// A buffer this full makes `write` wait. Node's, since version 22.
 pub const HIGH_WATER_MARK: usize = 64 * 1024;
-
-/// What a response has to know of its request and of the host.
-#[derive(Debug, Clone)]
-pub struct ResponseContext {
-    /// Whether the client speaks HTTP/1.1, and so understands chunks and 1xx.
-    pub version_1_1: bool,
-    /// Whether the request is a HEAD.
-    pub head_request: bool,
-    /// Whether the connection may go on, by the request and by the host.
-    pub keep_alive: bool,
-    /// `keep_alive_timeout`, for the `Keep-Alive` header.
-    pub keep_alive_timeout: Option<Duration>,
-    /// `requests_per_connection_max`, for the same.
-    pub requests_max: Option<u64>,
-    /// `reject_body_not_allowed`.
-    pub reject_body_not_allowed: bool,
-    /// `response_buffer_bytes_max`.
-    pub buffer_bytes_max: usize,
-    /// How large the head may be.
-    pub field_limits: FieldLimits,
-}
 
 /// One response (Node: `http.ServerResponse`).
 #[derive(Debug)]
@@ -78,29 +58,6 @@ enum Phase {
     Ended,
     /// It will not come to its end.
     Failed(MessageError),
-}
-
-/// How the client finds the end of the body (RFC 9112 6.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
-    /// There is no body; what is written is dropped.
-    None,
-    /// `Content-Length`.
-    Length(u64),
-    /// `Transfer-Encoding: chunked`.
-    Chunked,
-    /// The connection's end.
-    Close,
-}
-
-/// A head about to be fixed: what is generated beside the guest's fields.
-struct Plan {
-    framing: Framing,
-    skip_length: bool,
-    skip_coding: bool,
-    add_length: Option<u64>,
-    add_coding: bool,
-    closes: bool,
 }
 
 impl Response {
@@ -207,7 +164,7 @@ impl Response {
         let mut fields = self.fields.clone();
         fields.overlay(lines, self.context.field_limits)?;
         let reason = reason.or_else(|| self.reason.clone());
-        let plan = self.plan(status, reason.as_deref(), &fields, None)?;
+        let plan = self.draft(status, reason.as_deref(), &fields).plan(None)?;
         // `get-header` shows what was set, not what went out with this call.
         let set = std::mem::replace(&mut self.fields, fields);
         self.status = status;
@@ -224,7 +181,7 @@ impl Response {
     pub fn flush_headers(&mut self) -> Result<(), MessageError> {
         self.check_alive()?;
         if self.phase == Phase::Open {
-            let plan = self.plan(self.status, self.reason.as_deref(), &self.fields, None)?;
+            let plan = self.plan(None)?;
             self.fix(plan);
         }
         self.put_head();
@@ -246,7 +203,7 @@ impl Response {
             return Err(MessageError::LimitExceeded("response_buffer_bytes_max"));
         }
         if self.phase == Phase::Open {
-            let plan = self.plan(self.status, self.reason.as_deref(), &self.fields, None)?;
+            let plan = self.plan(None)?;
             self.check_body(plan.framing, piece.len(), false)?;
             self.fix(plan);
         } else {
@@ -281,7 +238,7 @@ impl Response {
         }
         let length = piece.as_ref().map_or(0, Vec::len);
         if self.phase == Phase::Open {
-            let plan = self.plan(self.status, self.reason.as_deref(), &self.fields, Some(length as u64))?;
+            let plan = self.plan(Some(length as u64))?;
             self.check_body(plan.framing, length, true)?;
             self.fix(plan);
         } else if let Err(error) = self.check_body(self.framing, length, true) {
@@ -429,107 +386,27 @@ impl Response {
         }
     }
 
-    /// Decides framing and persistence. `known` is the body's length if `end`
-    /// is what fixes the head.
-    fn plan(
-        &self,
-        status: u16,
-        reason: Option<&str>,
-        fields: &Fields,
-        known: Option<u64>,
-    ) -> Result<Plan, MessageError> {
-        check_status(status)?;
-        if reason.is_some_and(|reason| !is_field_value(reason.as_bytes())) {
-            return Err(MessageError::InvalidChar("the reason phrase".to_owned()));
+    /// The head as it would be with these parts.
+    fn draft<'a>(&'a self, status: u16, reason: Option<&'a str>, fields: &'a Fields) -> Draft<'a> {
+        Draft {
+            context: &self.context,
+            status,
+            reason,
+            fields,
+            keep_alive: self.keep_alive,
+            send_date: self.send_date,
         }
-        let length = fields.first("content-length").and_then(content_length);
-        let coding = fields.has("transfer-encoding");
-        if length.is_some() && coding {
-            return Err(MessageError::InvalidHeaderValue(
-                "Content-Length and Transfer-Encoding exclude each other (RFC 9112 6.2)".to_owned(),
-            ));
-        }
-        let trailer = fields.has("trailer");
-        if length.is_some() && trailer {
-            return Err(MessageError::TrailerInvalid(
-                "Trailer and Content-Length exclude each other".to_owned(),
-            ));
-        }
-        let mut plan = Plan {
-            framing: Framing::None,
-            skip_length: false,
-            skip_coding: coding && !self.context.version_1_1,
-            add_length: None,
-            add_coding: false,
-            closes: false,
-        };
-        if status == 204 || status == 205 {
-            // RFC 9110 8.6 and 15.3.6: a 204 has neither field, a 205 no body.
-            plan.skip_length = true;
-            plan.skip_coding = true;
-            plan.add_length = (status == 205).then_some(0);
-        } else if self.context.head_request || status == 304 {
-            // Node ends the connection after a 304 that says `chunked`.
-            plan.closes = coding && status == 304;
-        } else if let Some(length) = length {
-            plan.framing = Framing::Length(length);
-        } else if !self.context.version_1_1 {
-            plan.framing = Framing::Close;
-        } else if coding {
-            plan.framing = Framing::Chunked;
-        } else if let Some(known) = known.filter(|_| !trailer && !fields.suppressed.content_length) {
-            plan.framing = Framing::Length(known);
-            plan.add_length = Some(known);
-        } else if !fields.suppressed.transfer_encoding {
-            plan.framing = Framing::Chunked;
-            plan.add_coding = true;
-        } else {
-            plan.framing = Framing::Close;
-        }
-        plan.closes |= plan.framing == Framing::Close
-            || !self.keep_alive
-            || !self.context.keep_alive
-            || fields.first("connection").is_some_and(|value| contains_word(value, b"close"))
-            || (!self.context.version_1_1 && length.is_none());
-        Ok(plan)
     }
 
-    /// Renders the head: the guest's fields, then `Date`, `Connection`,
-    /// `Keep-Alive` and the framing, as Node orders them.
+    /// Plans the head as it is set.
+    fn plan(&self, known: Option<u64>) -> Result<Plan, MessageError> {
+        self.draft(self.status, self.reason.as_deref(), &self.fields).plan(known)
+    }
+
     fn fix(&mut self, plan: Plan) {
-        let fields = &self.fields;
-        let head = &mut self.head;
-        head.reserve(fields.bytes() + 192);
-        put_status_line(
-            head,
-            self.status,
-            self.reason.as_deref().unwrap_or_else(|| status::reason(self.status)),
-        );
-        let own_connection = fields.first("connection");
-        let contradicts = plan.closes && own_connection.is_some_and(|value| !contains_word(value, b"close"));
-        fields.render(head, |name| {
-            (plan.skip_length && name.eq_ignore_ascii_case("content-length"))
-                || (plan.skip_coding && name.eq_ignore_ascii_case("transfer-encoding"))
-                || (contradicts && name.eq_ignore_ascii_case("connection"))
-        });
-        if self.send_date && !fields.suppressed.date && !fields.has("date") {
-            put_date(head);
-        }
-        if contradicts || (own_connection.is_none() && !fields.suppressed.connection && plan.closes) {
-            head.extend_from_slice(b"Connection: close\r\n");
-        } else if own_connection.is_none() && !fields.suppressed.connection {
-            head.extend_from_slice(b"Connection: keep-alive\r\n");
-            if !fields.has("keep-alive") {
-                put_keep_alive(head, self.context.keep_alive_timeout, self.context.requests_max);
-            }
-        }
-        if let Some(length) = plan.add_length {
-            put_line(head, "Content-Length", itoa::Buffer::new().format(length).as_bytes());
-        }
-        if plan.add_coding {
-            head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-        }
-        head.extend_from_slice(b"\r\n");
+        let mut head = std::mem::take(&mut self.head);
+        self.draft(self.status, self.reason.as_deref(), &self.fields).render(&plan, &mut head);
+        self.head = head;
         self.framing = plan.framing;
         self.keep_alive = !plan.closes;
         self.phase = Phase::Fixed;
@@ -576,29 +453,6 @@ impl Response {
         self.queued += bytes.len();
         self.out.put(bytes);
     }
-}
-
-fn put_status_line(head: &mut BytesMut, status: u16, reason: &str) {
-    head.extend_from_slice(b"HTTP/1.1 ");
-    head.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
-    head.extend_from_slice(b" ");
-    head.extend_from_slice(reason.as_bytes());
-    head.extend_from_slice(b"\r\n");
-}
-
-fn put_keep_alive(head: &mut BytesMut, timeout: Option<Duration>, requests_max: Option<u64>) {
-    let Some(timeout) = timeout else { return };
-    head.extend_from_slice(b"Keep-Alive: timeout=");
-    head.extend_from_slice(itoa::Buffer::new().format(timeout.as_secs()).as_bytes());
-    if let Some(max) = requests_max {
-        head.extend_from_slice(b", max=");
-        head.extend_from_slice(itoa::Buffer::new().format(max).as_bytes());
-    }
-    head.extend_from_slice(b"\r\n");
-}
-
-fn check_status(status: u16) -> Result<(), MessageError> {
-    if (200..=999).contains(&status) { Ok(()) } else { Err(MessageError::InvalidStatusCode(status)) }
 }
 
 /// Fields that frame a message or decide where it goes (RFC 9110 6.5.1).

@@ -5,7 +5,7 @@
 //! come as it should is a panic at the test's line, with what came instead.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -43,7 +43,24 @@ impl Client {
     #[must_use]
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = match open(address) {
+        Self::on(open(address), address)
+    }
+
+    /// Opens a connection that comes from another address of this machine:
+    /// to the server it is another peer.
+    ///
+    /// # Panics
+    ///
+    /// If it is refused.
+    #[must_use]
+    #[track_caller]
+    pub fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        Self::on(open_from(Some(source), address), address)
+    }
+
+    #[track_caller]
+    fn on(opened: io::Result<TcpStream>, address: SocketAddr) -> Self {
+        let stream = match opened {
             Ok(stream) => stream,
             Err(error) => panic!("cannot connect to {address}: {error}"),
         };
@@ -138,6 +155,24 @@ impl Client {
         self.take(len)
     }
 
+    /// Reads up to and with `needle`, or to the end of the connection; whether
+    /// it came.
+    ///
+    /// # Panics
+    ///
+    /// If neither comes.
+    #[track_caller]
+    pub fn read_to(&mut self, needle: impl AsRef<[u8]>) -> bool {
+        let needle = needle.as_ref();
+        let wanted = format!("`{}` or the end", needle.escape_ascii());
+        let (found, len) = self.wait(&wanted, |pending, end| match find(pending, needle) {
+            Some(at) => Some((true, at + needle.len())),
+            None => end.map(|_| (false, pending.len())),
+        });
+        self.take(len);
+        found
+    }
+
     /// Reads until the server ends the connection: what came, and how.
     ///
     /// # Panics
@@ -221,6 +256,13 @@ impl Client {
         }
     }
 
+    /// Waits for so long: whether nothing came, neither bytes nor the end.
+    pub fn is_silent_for(&mut self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        while self.pending.is_empty() && self.end.is_none() && self.read_some(deadline).is_ok() {}
+        self.pending.is_empty() && self.end.is_none()
+    }
+
     #[track_caller]
     fn response(&mut self, to_head: bool) -> Message {
         let found = self.wait("a response", |pending, end| {
@@ -297,10 +339,17 @@ impl Client {
 ///
 /// If the connection is refused, or not answered.
 pub fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    open_from(None, address)
+}
+
+fn open_from(source: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpStream> {
     // Not `connect_timeout`: it reports a server that accepts and resets as if
     // it had refused. A blocking connect obeys the time for writes.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_write_timeout(Some(DEADLINE))?;
+    if let Some(source) = source {
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
     socket.connect(&address.into())?;
     Ok(socket.into())
 }

@@ -1,7 +1,19 @@
 //! The end-to-end tests: the real binary, real components, real sockets.
 
-mod cases;
+mod support;
+
 mod cli;
 mod examples;
+mod framing_in;
+mod framing_out;
+mod expect;
+mod persistence;
+mod timeouts;
+mod limits;
+mod load;
+mod cancel;
 mod misbehave;
+mod pooled;
+mod drain;
+mod cases;
 mod seams;

@@ -3,34 +3,13 @@
 //! has the cause, and the next request is served.
 
 use innkeeper_harness::message::Message;
-use innkeeper_harness::server::{Running, Server};
-use innkeeper_harness::wire::Client;
+use innkeeper_harness::server::Running;
 
-fn server() -> Server {
-    Server::of("misbehave")
-}
-
-fn get(target: &str) -> String {
-    format!("GET {target} HTTP/1.1\r\nHost: inn\r\n\r\n")
-}
+use crate::support::{assert_ok, assert_serves, get, misbehave as server, wait_access};
 
 #[track_caller]
 fn ask(server: &Running, target: &str) -> Message {
     server.connect().ask(get(target))
-}
-
-/// The next request is served, on a connection of its own.
-#[track_caller]
-fn assert_serves(server: &Running) {
-    assert_ok(&mut server.connect());
-}
-
-#[track_caller]
-fn assert_ok(client: &mut Client) {
-    client.send(get("/ok")).expect(
-        "HTTP/1.1 200 OK\r\nDate: <DATE>\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\
-         Content-Length: 2\r\n\r\nok",
-    );
 }
 
 /// The client gets a 500 that tells nothing, the log has the cause.
@@ -51,11 +30,6 @@ fn assert_cut(server: &Running, target: &str, cause: &str) {
     assert_eq!((response.status(), response.complete), (Some(200), false));
     server.wait_log(|line| !line.is_guest() && line.message.contains(cause));
     assert_serves(server);
-}
-
-#[track_caller]
-fn wait_access(server: &Running, target: &str) {
-    server.wait_log(|line| line.target == "access" && line.field("url").as_deref() == Some(target));
 }
 
 #[test]
@@ -378,48 +352,6 @@ fn the_sandbox_has_nothing_that_was_not_given() {
         let text = ask(&server, target).text();
         assert!(text.starts_with("error: "), "{target}: {text}");
     }
-}
-
-#[test]
-fn nothing_survives_a_request() {
-    let server = server().start();
-    let mut client = server.connect();
-    for _ in 0..3 {
-        assert_eq!(client.ask(get("/counter")).text(), "1");
-    }
-}
-
-#[test]
-fn a_pooled_instance_serves_several_requests() {
-    let server = server().arg("--instances", "pooled").arg("--requests-per-instance-max", "2").start();
-    let mut client = server.connect();
-    let answers: Vec<_> = (0..4).map(|_| client.ask(get("/counter")).text()).collect();
-    assert_eq!(answers, ["1", "2", "1", "2"]);
-}
-
-#[test]
-fn a_pooled_instance_that_trapped_is_replaced() {
-    let server = server().arg("--instances", "pooled").start();
-    let mut client = server.connect();
-    assert_eq!(client.ask(get("/counter")).text(), "1");
-    assert_eq!(client.ask(get("/trap")).status(), Some(500));
-    assert_eq!(ask(&server, "/counter").text(), "1");
-}
-
-#[test]
-fn handles_of_an_exchange_that_is_over() {
-    let server = server().arg("--instances", "pooled").start();
-    let mut client = server.connect();
-    assert_eq!(client.ask(get("/keep-handle")).text(), "kept");
-    let response = client.ask(get("/keep-handle"));
-    assert_eq!((response.status(), response.complete), (Some(200), true));
-    let attempts = response.text();
-    assert_eq!(attempts.lines().count(), 10, "{attempts}");
-    // To wait for the end of what has ended is no harm.
-    let succeeded: Vec<_> =
-        attempts.lines().filter(|line| line.ends_with(": ok") && *line != "finished: ok").collect();
-    assert!(succeeded.is_empty(), "{succeeded:?}");
-    assert_ok(&mut client);
 }
 
 #[test]

@@ -1,0 +1,60 @@
+//! `Expect: 100-continue` and other expectations (RFC 9110 10.1.1).
+
+use serde_json::json;
+
+use crate::support::{assert_entries, get, misbehave, refusal, scripted};
+
+const POST: &str = "POST / HTTP/1.1\r\nHost: inn\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+
+#[test]
+fn the_client_is_told_to_go_on_before_it_sends_the_body() {
+    let server = scripted(json!([["read-body"], ["end-with", "body"]])).start();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send(POST).expect("HTTP/1.1 100 Continue\r\n\r\n");
+        client.send("hello").expect(
+            "HTTP/1.1 200 OK\r\nDate: <DATE>\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\
+             Content-Length: 5\r\n\r\nhello",
+        );
+    }
+}
+
+#[test]
+fn the_client_is_told_so_whatever_the_guest_does() {
+    let server = misbehave().start();
+    let mut client = server.connect();
+    client.send(POST.replace(" / ", " /sleep-forever ")).expect("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+#[test]
+fn a_guest_that_traps_after_it_is_answered_for() {
+    let server = misbehave().start();
+    let mut client = server.connect();
+    let response = client.ask(POST.replace(" / ", " /trap "));
+    assert_eq!((response.interim.len(), response.status()), (1, Some(500)));
+}
+
+#[test]
+fn another_expectation_cannot_be_met() {
+    let server = scripted(json!([["log", "ran"], ["end", "ok"]])).start();
+    let mut client = server.connect();
+    for body in ["", "Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"] {
+        let end = if body.is_empty() { "\r\n" } else { "" };
+        let request = format!("POST / HTTP/1.1\r\nHost: inn\r\nExpect: the-unexpected\r\n{body}{end}");
+        client.send(request).expect(
+            refusal("417 Expectation Failed")
+                .replace("Connection: close", "Connection: keep-alive\r\nKeep-Alive: timeout=5"),
+        );
+    }
+    assert_eq!(client.ask(get("/")).text(), "ok");
+    assert_entries(&server, &["ran"]);
+    assert_eq!(client.ask(POST.replace("100-continue", "100-continue, more")).interim.len(), 1);
+}
+
+#[test]
+fn a_body_that_would_be_too_large_is_not_asked_for() {
+    let server = scripted(json!([["end", "ok"]])).arg("--request-body-bytes-max", "4").start();
+    let mut client = server.connect();
+    client.send(POST).expect(refusal("413 Payload Too Large"));
+    client.expect_close();
+}

@@ -1,0 +1,109 @@
+//! What several modules say to the same guests, and how they wait.
+
+use std::time::{Duration, Instant};
+
+use innkeeper_harness::logs::LogLine;
+use innkeeper_harness::server::{Running, Server};
+use innkeeper_harness::wire::Client;
+use serde_json::{Value, json};
+
+/// What `/ok` of the guest `misbehave` answers.
+pub const OK: &str = "HTTP/1.1 200 OK\r\nDate: <DATE>\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\
+     Content-Length: 2\r\n\r\nok";
+
+/// How much later than its time something may happen on a busy machine.
+const LATENESS: Duration = Duration::from_secs(8);
+
+/// How much earlier than its time something may seem to happen: the host
+/// counts in milliseconds.
+const EARLINESS: Duration = Duration::from_millis(5);
+
+/// The guest that does what the target names; see `tests/guests/misbehave`.
+pub fn misbehave() -> Server {
+    Server::of("misbehave")
+}
+
+/// The guest that runs ops: one list for all targets, or one for each. The
+/// ops are those of `tests/node-cases/README.md`.
+pub fn scripted(request: Value) -> Server {
+    Server::of("node-case").env("CASE_ON", &json!({ "request": request }).to_string())
+}
+
+/// A request without a body.
+pub fn get(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: inn\r\n\r\n")
+}
+
+/// The host's own answer to what is no good request, `400 Bad Request` say.
+pub fn refusal(status: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nDate: <DATE>\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{status}\n",
+        status.len() + 1
+    )
+}
+
+/// The host's own answer in the place of a guest's: it has the number of the
+/// exchange, too.
+pub fn refusal_of(exchange: u64, status: &str) -> String {
+    let line = format!("exchange {exchange}\n");
+    let length = status.len() + 1;
+    refusal(status).replace(&format!("Length: {length}"), &format!("Length: {}", length + line.len())) + &line
+}
+
+/// A new connection is served by `misbehave`.
+#[track_caller]
+pub fn assert_serves(server: &Running) {
+    assert_ok(&mut server.connect());
+}
+
+/// This connection is served by `misbehave`.
+#[track_caller]
+pub fn assert_ok(client: &mut Client) {
+    client.send(get("/ok")).expect(OK);
+}
+
+/// Waits until the exchange of this target is over.
+#[track_caller]
+pub fn wait_access(server: &Running, target: &str) {
+    server.wait_log(|line| line.target == "access" && line.field("url").as_deref() == Some(target));
+}
+
+/// The guest of [`scripted`] logs these entries, and has logged no others.
+#[track_caller]
+pub fn assert_entries<T: AsRef<str>>(server: &Running, expected: &[T]) {
+    let mut missing = expected.len();
+    if missing > 0 {
+        server.wait_log(|line| {
+            missing -= usize::from(is_entry(line));
+            missing == 0
+        });
+    }
+    let expected: Vec<_> = expected.iter().map(AsRef::as_ref).collect();
+    assert_eq!(entries(server), expected);
+}
+
+fn entries(server: &Running) -> Vec<String> {
+    let lines = server.logs().into_iter().filter(is_entry).map(|line| line.message);
+    lines.filter_map(|line| serde_json::from_str(line.strip_prefix("LOG ")?).ok()).collect()
+}
+
+fn is_entry(line: &LogLine) -> bool {
+    line.is_guest() && line.message.starts_with("LOG ")
+}
+
+/// Does something that lasts for `time`: not less, and not much more.
+#[track_caller]
+pub fn lasts<T>(time: Duration, work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = work();
+    let took = begun.elapsed();
+    assert!((time.saturating_sub(EARLINESS)..time + LATENESS).contains(&took), "{took:?}, not {time:?}");
+    result
+}
+
+/// Does something that must not wait for any timeout that is set.
+#[track_caller]
+pub fn promptly<T>(work: impl FnOnce() -> T) -> T {
+    lasts(Duration::ZERO, work)
+}

@@ -19,11 +19,12 @@ pub const TICK: Duration = Duration::from_millis(1);
 /// Rust component has three core instances; composed ones have several of that.
 const CORE_INSTANCES_MAX: u32 = 20;
 
-/// Bytes of each instance's memory, table and stack that stay mapped when it
-/// is gone, and are zeroed instead of given back: cheaper than faulting them
-/// in again for the next request. Memory: what an instance that answers a
-/// megabyte touches. Only what was touched costs anything.
-const KEEP_RESIDENT: (usize, usize, usize) = (4 << 20, 64 * 1024, 64 * 1024);
+/// Bytes of each instance's memory, tables and stack that stay mapped when it
+/// is gone, and are reset instead of given back: cheaper than faulting them in
+/// again for the next request. Only what was touched costs anything. Memory:
+/// what an instance that answers a megabyte touches. Tables: one page, which
+/// most fit in and which is reset without asking the kernel what was touched.
+const KEEP_RESIDENT: (usize, usize, usize) = (4 << 20, 4096, 64 * 1024);
 
 /// The stack of a guest's fiber: wasm's part, and room for host functions.
 const STACK_BYTES: (usize, usize) = (512 * 1024, 1 << 20);

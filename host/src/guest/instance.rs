@@ -58,6 +58,7 @@ pub struct HostState {
 struct MemoryLimit {
     bytes: usize,
     bytes_max: usize,
+    table_elements: usize,
     table_elements_max: usize,
     reached: Option<&'static str>,
 }
@@ -111,6 +112,7 @@ impl Instances {
                 memory: MemoryLimit {
                     bytes: 0,
                     bytes_max: limits.memory_bytes_max,
+                    table_elements: 0,
                     table_elements_max: limits.table_elements_max,
                     reached: None,
                 },
@@ -179,13 +181,16 @@ impl ResourceLimiter for MemoryLimit {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > self.table_elements_max {
+        let elements = self.table_elements.saturating_add(desired.saturating_sub(current));
+        if elements > self.table_elements_max {
             self.reached = Some("table_elements_max");
+            return Ok(false);
         }
-        Ok(desired <= self.table_elements_max)
+        self.table_elements = elements;
+        Ok(true)
     }
 }

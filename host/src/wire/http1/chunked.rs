@@ -136,6 +136,9 @@ impl Chunked {
             let end = searched + offset;
             let content = buffer.get(line..end).unwrap_or_default();
             if content == b"\r" {
+                if end > limits.raw_bytes_max() {
+                    return Err(ClientFault::HeadTooLarge);
+                }
                 let block = buffer.split_to(end + 1);
                 return parse_trailers(&block, limits).map(Found::End);
             }

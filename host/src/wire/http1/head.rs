@@ -130,6 +130,7 @@ impl HeadScanner {
         }
         let lines_before = self.lines;
         if let Some(end) = self.scan(buffer)? {
+            self.check_size(end, limits)?;
             let raw = buffer.split_to(end).freeze();
             let lines = self.lines - 1;
             *self = HeadScanner::default();
@@ -138,14 +139,18 @@ impl HeadScanner {
         if self.lines > lines_before {
             check_so_far(buffer.get(..self.line).unwrap_or_default(), self.lines, limits)?;
         }
-        let request_line_bytes = if self.lines == 0 { buffer.len() } else { self.request_line_bytes };
+        self.check_size(buffer.len(), limits)?;
+        Ok(None)
+    }
+
+    /// Bounds what a head takes with its blanks, which no other limit counts;
+    /// the same for a head that comes at once as for one that comes in pieces.
+    fn check_size(&self, bytes: usize, limits: HeadLimits) -> Result<(), ClientFault> {
+        let request_line_bytes = if self.lines == 0 { bytes } else { self.request_line_bytes };
         if request_line_bytes > limits.bytes_max.saturating_add(REQUEST_LINE_OVERHEAD) {
             return Err(ClientFault::TargetTooLong);
         }
-        if buffer.len() > limits.raw_bytes_max() {
-            return Err(ClientFault::HeadTooLarge);
-        }
-        Ok(None)
+        if bytes > limits.raw_bytes_max() { Err(ClientFault::HeadTooLarge) } else { Ok(()) }
     }
 
     /// Finds the empty line, and refuses line ends that are not CRLF and

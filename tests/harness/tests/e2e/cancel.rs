@@ -3,9 +3,7 @@
 use innkeeper_harness::wire::End;
 use serde_json::json;
 
-use crate::support::{
-    assert_ok, assert_serves, get, misbehave, promptly, scripted, wait_access,
-};
+use crate::support::{assert_ok, assert_serves, get, misbehave, promptly, scripted, wait_access};
 
 #[test]
 fn a_reset_ends_a_guest_that_waits() {

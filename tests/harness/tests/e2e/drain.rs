@@ -72,8 +72,10 @@ fn a_head_under_way_is_answered() {
     let server = echo().start();
     let mut client = server.connect();
     client.send("POST / HTTP/1.1\r\nHost: inn\r\nContent-Length: 5\r\n");
-    // Somebody who is answered came after it.
-    assert_eq!(server.connect().ask(get("/")).status(), Some(200));
+    // By the time that these have been told so, it has been read.
+    for _ in 0..5 {
+        assert_eq!(server.connect().ask("no request\r\n").status(), Some(400));
+    }
     terminate(&server, Signal::TERM);
     client.send("\r\nhello").expect(LAST);
     client.expect_close();

@@ -60,10 +60,10 @@ impl Fields {
             return Err(MessageError::InvalidHeaderValue(format!("{name} cannot have several values")));
         }
         let place = self.position(name);
-        let (old_bytes, old_lines) = place.and_then(|at| self.entries.get(at)).map_or((0, 0), Entry::size);
-        self.reserve(name, &values, old_bytes, old_lines, limits)?;
-        self.suppress(name, false);
+        let old = place.and_then(|at| self.entries.get(at)).map_or((0, 0), Entry::size);
         let entry = Entry { name: name.to_owned(), values };
+        self.reserve(old, entry.size(), limits)?;
+        self.suppress(name, false);
         match place.and_then(|at| self.entries.get_mut(at)) {
             Some(old) => *old = entry,
             None => self.entries.push(entry),
@@ -88,11 +88,15 @@ impl Fields {
         if is_framing(name) {
             return Err(MessageError::InvalidHeaderValue(format!("{name} cannot have several values")));
         }
-        self.reserve(name, &values, 0, 0, limits)?;
-        if let Some(entry) = self.entries.get_mut(at) {
-            entry.values.extend(values);
+        let Some(entry) = self.entries.get_mut(at) else { return Ok(()) };
+        let (old, kept) = (entry.size(), entry.values.len());
+        entry.values.extend(values);
+        let new = entry.size();
+        let reserved = self.reserve(old, new, limits);
+        if let (Err(_), Some(entry)) = (&reserved, self.entries.get_mut(at)) {
+            entry.values.truncate(kept);
         }
-        Ok(())
+        reserved
     }
 
     /// Puts the headers of `write-head` over these: the first line of a name
@@ -162,16 +166,15 @@ impl Fields {
         self.entries.iter().position(|entry| entry.name.eq_ignore_ascii_case(name))
     }
 
+    /// Counts an entry of one size, bytes and lines, in the place of another.
     fn reserve(
         &mut self,
-        name: &str,
-        values: &[Vec<u8>],
-        old_bytes: usize,
-        old_lines: usize,
+        old: (usize, usize),
+        new: (usize, usize),
         limits: FieldLimits,
     ) -> Result<(), MessageError> {
-        let bytes = self.bytes - old_bytes + size(name, values);
-        let lines = self.lines - old_lines + values.len().max(1);
+        let bytes = self.bytes - old.0 + new.0;
+        let lines = self.lines - old.1 + new.1;
         if bytes > limits.bytes_max {
             return Err(MessageError::LimitExceeded("response_head_bytes_max"));
         }
@@ -200,8 +203,12 @@ impl Fields {
 }
 
 impl Entry {
+    /// Bytes and lines. A header without a value costs its name: an endless
+    /// list of such is an endless list all the same.
     fn size(&self) -> (usize, usize) {
-        (size(&self.name, &self.values), self.values.len().max(1))
+        let bare = self.name.len() + LINE_OVERHEAD;
+        let bytes: usize = self.values.iter().map(|value| bare + value.len()).sum();
+        (bytes.max(bare), self.values.len().max(1))
     }
 }
 
@@ -265,9 +272,5 @@ fn is_framing(name: &str) -> bool {
     name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
 }
 
-fn size(name: &str, values: &[Vec<u8>]) -> usize {
-    // A header without a value costs its name: an endless list of such is an
-    // endless list all the same.
-    let values_bytes: usize = values.iter().map(|value| name.len() + value.len() + LINE_OVERHEAD).sum();
-    values_bytes.max(name.len() + LINE_OVERHEAD)
-}
+#[cfg(test)]
+mod tests;

@@ -178,3 +178,6 @@ fn parse_trailers(block: &[u8], limits: HeadLimits) -> Result<Vec<Line>, ClientF
     }
     if bytes >= limits.bytes_max { Err(ClientFault::HeadTooLarge) } else { Ok(trailers) }
 }
+
+#[cfg(test)]
+mod tests;

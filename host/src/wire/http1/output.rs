@@ -96,6 +96,12 @@ impl Output {
         Ok(true)
     }
 
+    /// The unsent bytes, for tests of what is put out.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.full.iter().map(Bytes::as_ref).chain([self.tail.as_ref()]).collect::<Vec<_>>().concat()
+    }
+
     fn advance(&mut self, mut sent: usize) {
         self.length -= sent;
         while let Some(piece) = self.full.front_mut() {

@@ -306,6 +306,9 @@ impl Response {
                 "{name} has no place in an interim response"
             )));
         }
+        if self.buffered() >= self.context.buffer_bytes_max {
+            return Err(MessageError::LimitExceeded("response_buffer_bytes_max"));
+        }
         // RFC 9110 15.2: an HTTP/1.0 client does not know them.
         if self.context.version_1_1 {
             let mut head = BytesMut::new();
@@ -473,3 +476,6 @@ fn may_be_trailer(name: &str) -> bool {
 fn is_framing(name: &str) -> bool {
     name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,6 @@
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
 use super::*;
 
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 1024, count_max: 16 };
@@ -136,4 +139,113 @@ fn limits_bite_where_they_say() {
     let headers = |count: usize| format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "a: b\r\n".repeat(count));
     head(&headers(LIMITS.count_max - 1));
     assert_eq!(fault(&headers(LIMITS.count_max)), ClientFault::TooManyHeaders);
+}
+
+/// What a scanner makes of bytes: the head's parts and what is left behind it,
+/// nothing yet, or a fault.
+type Scanned = Result<Option<(Facts, Vec<u8>)>, ()>;
+
+/// Everything of a head that others look at.
+type Facts = (String, String, bool, Vec<(String, Vec<u8>)>, BodyFraming, bool, Expectation);
+
+fn scan_in_pieces(bytes: &[u8], places: &[Index]) -> Scanned {
+    let mut places: Vec<_> = places.iter().map(|place| place.index(bytes.len() + 1)).collect();
+    places.sort_unstable();
+    let (mut scanner, mut buffer, mut from) = (HeadScanner::default(), BytesMut::new(), 0);
+    for to in places.into_iter().chain([bytes.len()]) {
+        buffer.extend_from_slice(&bytes[from..to]);
+        from = to;
+        match scanner.advance(&mut buffer, LIMITS) {
+            Ok(None) => {}
+            Ok(Some(head)) => {
+                buffer.extend_from_slice(&bytes[from..]);
+                return Ok(Some((facts(&head), buffer.to_vec())));
+            }
+            // Which fault it is may depend on what is seen first.
+            Err(_) => return Err(()),
+        }
+    }
+    Ok(None)
+}
+
+fn facts(head: &RequestHead) -> Facts {
+    let lines = head.lines().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
+    let (method, target) = (head.method().to_owned(), head.target().to_owned());
+    (method, target, head.version_1_1, lines, head.framing, head.keep_alive, head.expectation)
+}
+
+/// Header lines, good ones for the most part.
+fn line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[A-Za-z0-9-]{1,8}:[ \t]{0,3}[!-~\u{80}-\u{ff}]{0,12}[ \t]{0,2}",
+        2 => select(vec![
+            "Content-Length: 5",
+            "Transfer-Encoding: chunked",
+            "Connection: close",
+            "Connection: keep-alive",
+            "Expect: 100-continue",
+            "Expect: more",
+            "Host: inn:80",
+            "Empty:",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+/// Requests that are good, or nearly so, with something behind them.
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let request_line =
+        ("(\r\n){0,2}", "[A-Z]{1,7}", "/[!-~]{0,20}", select(vec!["1.1", "1.0", "1.1", "2.0"]));
+    let lines = prop::collection::vec(line(), 0..20);
+    let damage = prop::option::weighted(0.4, (any::<Index>(), any::<u8>()));
+    (request_line, lines, damage, "[a-z]{0,9}").prop_map(|(request_line, lines, damage, rest)| {
+        let (before, method, target, version) = request_line;
+        let mut text = format!("{before}{method} {target} HTTP/{version}\r\nHost: inn\r\n");
+        lines.iter().for_each(|line| text.push_str(&format!("{line}\r\n")));
+        let mut bytes = format!("{text}\r\n{rest}").into_bytes();
+        if let Some((place, byte)) = damage {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        bytes
+    })
+}
+
+fn places() -> impl Strategy<Value = Vec<Index>> {
+    prop::collection::vec(any::<Index>(), 0..12)
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same_head(bytes in request(), places in places()) {
+        prop_assert_eq!(scan_in_pieces(&bytes, &places), scan_in_pieces(&bytes, &[]));
+    }
+
+    #[test]
+    fn any_bytes_are_scanned_without_harm(bytes: Vec<u8>, places in places()) {
+        prop_assert_eq!(scan_in_pieces(&bytes, &places), scan_in_pieces(&bytes, &[]));
+    }
+
+    #[test]
+    fn any_bytes_behind_a_good_beginning_too(bytes: Vec<u8>, places in places()) {
+        let bytes = [b"GET / HTTP/1.1\r\nHost: inn\r\nX", bytes.as_slice()].concat();
+        prop_assert_eq!(scan_in_pieces(&bytes, &places), scan_in_pieces(&bytes, &[]));
+    }
+
+    #[test]
+    fn what_is_written_is_read(
+        method in "[A-Z]{1,7}",
+        target in "/[!-~]{0,20}",
+        lines in prop::collection::vec(("X[A-Za-z0-9-]{0,8}", "([!-~]([ -~]{0,10}[!-~])?)?"), 0..15),
+    ) {
+        // A CONNECT has a target of another form.
+        prop_assume!(method != "CONNECT");
+        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: inn\r\n");
+        lines.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\r\n")));
+        let head = head(&format!("{text}\r\n"));
+        prop_assert_eq!((head.method(), head.target()), (method.as_str(), target.as_str()));
+        let read: Vec<_> = head.lines().skip(1).collect();
+        let written: Vec<_> = lines.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        prop_assert_eq!(read, written);
+    }
 }

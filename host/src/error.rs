@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::Level;
 
+use crate::guest::call::Stopped;
 use crate::wire::http1::status;
 use crate::wire::watch::Interruption;
 
@@ -50,9 +51,9 @@ pub enum Fault {
     /// As many exchanges as instances.
     #[error("instances_max: {0} exchanges are in flight")]
     Overloaded(u32),
-    /// No instance could be made.
-    #[error("cannot make an instance: {0}")]
-    Instance(String),
+    /// The pool has no room.
+    #[error("the pool has no room for another instance")]
+    PoolFull,
     /// The server drains no longer.
     #[error("the server was stopped")]
     Cut,
@@ -86,9 +87,21 @@ impl Fault {
             Fault::RequestTimeout => row(Some(408), Level::INFO, true, None),
             Fault::NotEnded | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),
             Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => row(Some(500), Level::ERROR, false, None),
-            Fault::Overloaded(_) => row(Some(503), Level::WARN, false, Some(1)),
-            Fault::Instance(_) => row(Some(500), Level::ERROR, false, None),
+            Fault::Overloaded(_) | Fault::PoolFull => row(Some(503), Level::WARN, false, Some(1)),
             Fault::Cut => row(None, Level::WARN, true, None),
+        }
+    }
+}
+
+impl From<Stopped> for Fault {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Trapped(cause) => Fault::Trapped(cause),
+            Stopped::CpuTime => Fault::CpuTime,
+            Stopped::WallTime => Fault::WallTime,
+            Stopped::Limit(limit) => Fault::Limit(limit),
+            Stopped::Full => Fault::PoolFull,
+            Stopped::Interrupted(interruption) => interruption.into(),
         }
     }
 }

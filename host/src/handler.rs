@@ -9,7 +9,7 @@ use std::task::Poll;
 use crate::app::App;
 use crate::app::admission::Permit;
 use crate::error::{Fault, sentence_with_id};
-use crate::guest::call::{Outcome, call};
+use crate::guest::call::call;
 use crate::telemetry::access;
 use crate::wire::connection::Answer;
 use crate::wire::exchange::Exchange;
@@ -33,35 +33,28 @@ impl Answer for Handler {
     }
 }
 
-/// route → admit → instance → call → finish. The permit outlives the last byte.
+/// route → admit → call → finish. The permit outlives the last byte.
 async fn handle(app: Arc<App>, exchange: Exchange) {
-    let admitted = app.admission.admit();
-    let answered = match &admitted {
-        Ok(permit) => run(&app, permit, &exchange).await,
-        Err(Fault::Overloaded(max)) => Err(Fault::Overloaded(*max)),
-        Err(other) => Err(Fault::Instance(other.to_string())),
+    let (permit, answered) = match app.admission.admit() {
+        Ok(permit) => {
+            let answered = run(&app, &permit, &exchange).await;
+            (Some(permit), answered)
+        }
+        Err(fault) => (None, Err(fault)),
     };
     finish(&exchange, &app, answered).await;
     access::log(&exchange, Some(&app.name));
-    drop(admitted);
+    drop(permit);
 }
 
 /// Has a guest answer; says what went wrong, if anything did.
 async fn run(app: &App, _permit: &Permit, exchange: &Exchange) -> Result<(), Fault> {
-    let instance = app.instances.take().await.map_err(|error| Fault::Instance(format!("{error:#}")))?;
-    let called = call(instance, exchange.clone(), &app.demotion).await;
-    if let Some(instance) = called.instance {
-        app.instances.give_back(instance);
-    }
-    match called.outcome {
-        Outcome::Returned if exchange.socket().is_destroyed() => Err(Fault::Destroyed),
-        Outcome::Returned if exchange.with_response(|response| response.is_ended()) => Ok(()),
-        Outcome::Returned => Err(Fault::NotEnded),
-        Outcome::Trapped(cause) => Err(Fault::Trapped(cause)),
-        Outcome::CpuTime => Err(Fault::CpuTime),
-        Outcome::WallTime => Err(Fault::WallTime),
-        Outcome::Limit(limit) => Err(Fault::Limit(limit)),
-        Outcome::Interrupted(interruption) => Err(interruption.into()),
+    let instance = call(&app.instances, exchange.clone(), &app.demotion).await?;
+    app.instances.give_back(instance);
+    match exchange.with_response(|response| response.is_ended()) {
+        _ if exchange.socket().is_destroyed() => Err(Fault::Destroyed),
+        true => Ok(()),
+        false => Err(Fault::NotEnded),
     }
 }
 

@@ -20,9 +20,9 @@ pub struct App {
     /// Who may come in.
     pub admission: Admission,
     /// What answers.
-    pub instances: Instances,
+    pub instances: Arc<Instances>,
     /// Where its calls go that compute for too long.
-    pub demotion: Arc<Demotion>,
+    pub demotion: Demotion,
 }
 
 impl App {
@@ -38,8 +38,8 @@ impl App {
         Ok(App {
             name: config.app.name.clone(),
             admission: Admission::new(limits.instances_max),
-            instances: Instances::new(engine, guest, &config.app, limits),
-            demotion: Arc::new(Demotion::new()?),
+            instances: Arc::new(Instances::new(engine, guest, &config.app, limits)),
+            demotion: Demotion::new()?,
         })
     }
 }

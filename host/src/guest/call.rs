@@ -6,22 +6,20 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 
 use crate::guest::api::{self, bindings::App as Bindings};
-use crate::guest::cpu::has_yielded;
+use crate::guest::cpu::{Cpu, has_yielded};
 use crate::guest::demotion::Demotion;
-use crate::guest::instance::Instance;
+use crate::guest::instance::{Instance, Instances};
 use crate::wire::exchange::Exchange;
 use crate::wire::watch::{Interruption, Watch};
 
-/// How a call ended.
+/// Why a handler did not return.
 #[derive(Debug)]
-pub enum Outcome {
-    /// The handler returned.
-    Returned,
+pub enum Stopped {
     /// The guest trapped; this is why.
     Trapped(String),
     /// The guest's `cpu_time_max`.
@@ -30,23 +28,27 @@ pub enum Outcome {
     WallTime,
     /// A limit on memory, tables or handles, after which the guest gave up.
     Limit(&'static str),
+    /// There was no room for an instance.
+    Full,
     /// The exchange was over first.
     Interrupted(Interruption),
 }
 
-/// A call that is over.
-pub struct Called {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The instance, if it can serve again.
-    pub instance: Option<Instance>,
-}
+type Running = Pin<Box<dyn Future<Output = Result<Instance, Stopped>> + Send>>;
 
-/// Has `instance` answer `exchange`. Dropping the future ends the guest and
-/// leaves the exchange as it is.
-pub async fn call(instance: Instance, exchange: Exchange, demotion: &Arc<Demotion>) -> Called {
+/// Makes or takes an instance and has it answer `exchange`; gives it back once
+/// the handler has returned. Dropping the future ends the guest and leaves the
+/// exchange as it is.
+///
+/// # Errors
+/// Why the handler did not return; the instance is gone then.
+pub async fn call(
+    instances: &Arc<Instances>,
+    exchange: Exchange,
+    demotion: &Demotion,
+) -> Result<Instance, Stopped> {
     // Boxed, so that it can be handed over while it runs.
-    let mut running: Pin<Box<dyn Future<Output = Called> + Send>> = Box::pin(run(instance, exchange));
+    let mut running: Running = Box::pin(run(instances.clone(), exchange));
     let finished = poll_fn(|cx| match running.as_mut().poll(cx) {
         Poll::Ready(called) => Poll::Ready(Some(called)),
         Poll::Pending if has_yielded() => Poll::Ready(None),
@@ -54,62 +56,71 @@ pub async fn call(instance: Instance, exchange: Exchange, demotion: &Arc<Demotio
     });
     match finished.await {
         Some(called) => called,
-        None => demotion.run(running).await.unwrap_or_else(|error| Called {
-            outcome: Outcome::Trapped(format!("{error:#}")),
-            instance: None,
-        }),
+        None => match demotion.run(running).await {
+            Ok(called) => called,
+            Err(error) => Err(Stopped::Trapped(format!("{error:#}"))),
+        },
     }
 }
 
-async fn run(mut instance: Instance, exchange: Exchange) -> Called {
-    let cpu = instance.cpu.clone();
-    cpu.reset();
+async fn run(instances: Arc<Instances>, exchange: Exchange) -> Result<Instance, Stopped> {
+    let cpu = Arc::new(Cpu::new(exchange.limits().cpu_time_max));
     let deadline = exchange.limits().wall_time_max.and_then(|max| exchange.started().checked_add(max));
     let mut watch = Watch::new(exchange.clone());
-    let ended = {
-        let mut handling = pin!(handle(&mut instance, exchange.clone()));
-        poll_fn(|cx| {
-            if let Poll::Ready(result) = cpu.slice(|| handling.as_mut().poll(cx)) {
-                return Poll::Ready(Ok(result));
-            }
-            if !has_yielded() {
-                // What the guest has written is on the wire while it waits.
-                // If that fails, the response knows.
-                let _ = exchange.poll_flush(cx);
-            }
-            watch.poll(cx, deadline).map(Err)
+    let mut answering = pin!(answer(&instances, &cpu, exchange.clone()));
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = cpu.slice(|| answering.as_mut().poll(cx)) {
+            return Poll::Ready(result);
+        }
+        if !has_yielded() {
+            // What the guest has written is on the wire while it waits. If
+            // that fails, the response knows.
+            let _ = exchange.poll_flush(cx);
+        }
+        watch.poll(cx, deadline).map(|interruption| match interruption {
+            Interruption::Deadline => Err(Stopped::WallTime),
+            other => Err(Stopped::Interrupted(other)),
         })
-        .await
+    })
+    .await
+}
+
+/// What runs in slices: a component's start, too, is its own code.
+async fn answer(instances: &Instances, cpu: &Arc<Cpu>, exchange: Exchange) -> Result<Instance, Stopped> {
+    let mut instance = match instances.take(cpu).await {
+        Ok(instance) => instance,
+        Err(error) if error.is::<PoolConcurrencyLimitError>() => return Err(Stopped::Full),
+        Err(error) => return Err(blame(&error, None)),
     };
-    match ended {
-        Ok(Ok(())) => Called { outcome: Outcome::Returned, instance: Some(instance) },
-        Ok(Err(error)) => Called { outcome: blame(&error, &instance), instance: None },
-        Err(Interruption::Deadline) => Called { outcome: Outcome::WallTime, instance: None },
-        Err(interruption) => Called { outcome: Outcome::Interrupted(interruption), instance: None },
+    match handle(&mut instance, exchange).await {
+        Ok(()) => Ok(instance),
+        Err(error) => Err(blame(&error, instance.memory_limit_reached())),
     }
 }
 
 async fn handle(instance: &mut Instance, exchange: Exchange) -> wasmtime::Result<()> {
     let Instance { store, bindings, .. } = instance;
+    // Two ticks: a call begun just before a tick is not hit by it.
     store.set_epoch_deadline(2);
     let (request, response) = api::hand_over(&mut store.data_mut().table, exchange)?;
     Bindings::innkeeper_http_handler(bindings).call_handle(store, request, response).await
 }
 
-/// Which limit a failed call ran into, if it was one.
-fn blame(error: &wasmtime::Error, instance: &Instance) -> Outcome {
+/// Which limit a failed call ran into, if it was one. `memory` is the limit on
+/// memory or tables that the guest met before it gave up.
+fn blame(error: &wasmtime::Error, memory: Option<&'static str>) -> Stopped {
     if let Some(Trap::Interrupt) = error.downcast_ref() {
-        return Outcome::CpuTime;
+        return Stopped::CpuTime;
     }
-    if let Some(limit) = instance.store.data().memory_limit_reached() {
-        return Outcome::Limit(limit);
+    if let Some(limit) = memory {
+        return Stopped::Limit(limit);
     }
     let host_table_full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
     // wasmtime's own handle table has no error type for this.
     if host_table_full || error.root_cause().to_string().contains("store handle limit exceeded") {
-        return Outcome::Limit("handles_max");
+        return Stopped::Limit("handles_max");
     }
-    Outcome::Trapped(explain(error))
+    Stopped::Trapped(explain(error))
 }
 
 /// The cause of a trap in one line, and the guest's own stack if it has one.

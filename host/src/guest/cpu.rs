@@ -40,11 +40,6 @@ impl Cpu {
         Cpu { used_nanos: AtomicU64::new(0), max }
     }
 
-    /// Forgets what an earlier call used.
-    pub fn reset(&self) {
-        self.used_nanos.store(0, Ordering::Relaxed);
-    }
-
     /// Time used in slices that are over.
     pub fn used(&self) -> Duration {
         Duration::from_nanos(self.used_nanos.load(Ordering::Relaxed))

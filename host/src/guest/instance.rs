@@ -16,10 +16,6 @@ use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::engine::Engine;
 use crate::guest::stdio::{GuestLog, Stream};
 
-/// Bytes of arguments that one call may bring from a guest to the host at
-/// once: a body of this size in one `write` is copied as a whole.
-const CALL_BYTES_MAX: usize = 256 << 20;
-
 /// Makes instances of one component, and keeps pooled ones.
 pub struct Instances {
     engine: Engine,
@@ -40,7 +36,6 @@ pub struct AppFacts {
 pub struct Instance {
     pub(super) store: Store<HostState>,
     pub(super) bindings: Bindings,
-    pub(super) cpu: Arc<Cpu>,
     served: u64,
 }
 
@@ -71,18 +66,21 @@ impl Instances {
         Instances { engine, guest, facts, policy: app.instances, idle: Mutex::new(Vec::new()) }
     }
 
-    /// An instance for one request.
+    /// An instance for one request, which runs on the time of `cpu`.
     ///
     /// # Errors
     /// wasmtime's: the pool is exhausted, or the component traps at its start.
-    pub async fn take(&self) -> wasmtime::Result<Instance> {
-        if let Some(instance) = self.idle.lock().pop() {
+    pub async fn take(&self, cpu: &Arc<Cpu>) -> wasmtime::Result<Instance> {
+        let idle = self.idle.lock().pop();
+        if let Some(mut instance) = idle {
+            let state = instance.store.data_mut();
+            state.cpu = cpu.clone();
+            state.memory.reached = None;
             return Ok(instance);
         }
-        let mut store = self.store();
+        let mut store = self.store(cpu.clone());
         let bindings = self.guest.pre().instantiate_async(&mut store).await?;
-        let cpu = store.data().cpu.clone();
-        Ok(Instance { store, bindings, cpu, served: 0 })
+        Ok(Instance { store, bindings, served: 0 })
     }
 
     /// Takes back an instance whose call returned, for the next request if the
@@ -98,9 +96,8 @@ impl Instances {
         self.idle.lock().push(instance);
     }
 
-    fn store(&self) -> Store<HostState> {
+    fn store(&self, cpu: Arc<Cpu>) -> Store<HostState> {
         let limits = &self.facts.limits;
-        let cpu = Arc::new(Cpu::new(limits.cpu_time_max));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
         let mut store = Store::new(
@@ -121,8 +118,8 @@ impl Instances {
         );
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(limits.handles_max);
-        store.set_hostcall_fuel(CALL_BYTES_MAX);
-        // Two ticks: a call begun just before a tick is not hit by it.
+        // A call brings the host no more than the guest's memory holds.
+        store.set_hostcall_fuel(limits.memory_bytes_max);
         store.set_epoch_deadline(2);
         store.epoch_deadline_callback(|context| match context.data().cpu.preempt() {
             Preemption::Go => Ok(UpdateDeadline::Continue(1)),
@@ -133,12 +130,14 @@ impl Instances {
     }
 }
 
-impl HostState {
-    /// The memory or table limit that the guest has run into, if any.
+impl Instance {
+    /// The limit on memory or tables that the guest has met in this call.
     pub(super) fn memory_limit_reached(&self) -> Option<&'static str> {
-        self.memory.reached
+        self.store.data().memory.reached
     }
+}
 
+impl HostState {
     /// The host's limits.
     pub(super) fn limits(&self) -> &Limits {
         &self.facts.limits

@@ -323,6 +323,7 @@ impl Connection {
             return;
         }
         let limits = &self.shared.limits;
+        let patience = grace.map_or(limits.linger_timeout, |grace| grace.min(limits.linger_timeout));
         let mut discarded = 0;
         let linger = async {
             while discarded < limits.linger_bytes_max {
@@ -334,7 +335,7 @@ impl Connection {
             }
         };
         tokio::select! {
-            _ = timeout(grace.unwrap_or(limits.linger_timeout), linger) => {}
+            _ = timeout(patience, linger) => {}
             () = self.shared.drain.reached(Phase::Cut) => {}
         }
     }

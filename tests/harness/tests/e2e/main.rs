@@ -3,6 +3,7 @@
 mod support;
 
 mod cli;
+mod serve;
 mod examples;
 mod framing_in;
 mod framing_out;

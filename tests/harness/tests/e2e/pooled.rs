@@ -1,7 +1,7 @@
 //! What of an instance survives a request, under both policies, and what ends
 //! it.
 
-use crate::support::{assert_ok, get, misbehave as server, wait_access};
+use crate::support::{assert_admits, assert_ok, get, misbehave as server, wait_access};
 
 #[test]
 fn nothing_survives_a_request() {
@@ -65,7 +65,9 @@ fn a_pooled_instance_whose_client_went_away_is_replaced() {
     client.send(get("/set-timeout?ms=0")).read_until("\r\n\r\n");
     client.reset();
     wait_access(&server, "/set-timeout?ms=0");
-    assert_eq!(server.connect().ask(get("/counter")).text(), "1");
+    let mut client = server.connect();
+    assert_admits(&mut client);
+    assert_eq!(client.ask(get("/counter")).text(), "1");
 }
 
 #[test]

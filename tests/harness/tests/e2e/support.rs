@@ -57,6 +57,15 @@ pub fn assert_serves(server: &Running) {
     assert_ok(&mut server.connect());
 }
 
+/// There is an instance for the next request, on this connection, as soon as
+/// that of an exchange that is over has been given back. Until then the answer
+/// is a 503.
+#[track_caller]
+pub fn assert_admits(client: &mut Client) {
+    promptly(|| while client.ask(get("/ok")).status() == Some(503) {});
+    assert_ok(client);
+}
+
 /// This connection is served by `misbehave`.
 #[track_caller]
 pub fn assert_ok(client: &mut Client) {

@@ -177,15 +177,12 @@ impl Socket {
         let _ = self.stream.ready(Interest::ERROR).await;
     }
 
-    /// Whether the peer's FIN is known to have come. Looks at the socket
-    /// without taking anything.
-    pub fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut byte = [0];
-        let mut peeked = tokio::io::ReadBuf::new(&mut byte);
-        match self.stream.poll_peek(cx, &mut peeked) {
-            Poll::Ready(Ok(1..)) | Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
-        }
+    /// Waits until the peer's FIN has come, or a reset. Bytes do not wake it,
+    /// read or unread. Can be dropped at any time.
+    pub async fn closed_by_peer(&self) {
+        // Of all that readiness can mean, `PRIORITY` has the FIN without the
+        // bytes; urgent data, its other half, is never registered for.
+        let _ = self.stream.ready(Interest::PRIORITY).await;
     }
 
     /// Sends a FIN after what was written.

@@ -53,12 +53,6 @@ impl Watch {
         if let Poll::Ready(interruption) = events.as_mut().poll(cx) {
             return Poll::Ready(interruption);
         }
-        if !exchange.limits().half_open
-            && exchange.is_complete()
-            && exchange.socket().poll_peer_closed(cx).is_ready()
-        {
-            return Poll::Ready(Interruption::ClientGone);
-        }
         self.poll_deadlines(cx, deadline)
     }
 
@@ -82,6 +76,7 @@ impl Watch {
 async fn events(exchange: Exchange) -> Interruption {
     tokio::select! {
         () = exchange.socket().reset_by_peer() => Interruption::ClientGone,
+        () = exchange.socket().closed_by_peer(), if !exchange.limits().half_open => Interruption::ClientGone,
         () = exchange.drain().reached(Phase::Cut) => Interruption::Cut,
     }
 }

@@ -7,7 +7,8 @@ use innkeeper_harness::wire::Client;
 use serde_json::json;
 
 use crate::support::{
-    OK, assert_admits, assert_entries, assert_ok, get, lasts, misbehave, promptly, scripted, wait_access,
+    OK, assert_admits, assert_entries, assert_ok, assert_serves, get, lasts, misbehave, promptly, scripted,
+    wait_access,
 };
 
 /// An answer that says that it is the last one.
@@ -184,7 +185,11 @@ fn a_client_that_has_sent_a_fin_is_answered() {
 
 #[test]
 fn without_half_open_a_fin_ends_the_guest() {
-    let server = misbehave().arg("--half-open", "false").arg("--instances-max", "1").start();
+    let server = misbehave()
+        .arg("--half-open", "false")
+        .arg("--instances-max", "1")
+        .arg("--cpu-time-max", "off")
+        .start();
     let mut client = server.connect();
     client.send(get("/set-timeout?ms=0")).read_until("\r\n\r\n");
     client.half_close();
@@ -197,6 +202,23 @@ fn without_half_open_a_fin_ends_the_guest() {
     client.half_close();
     promptly(|| wait_access(&server, "/loop-after-head"));
     assert_admits(&mut server.connect());
+}
+
+#[test]
+fn without_half_open_a_fin_behind_unread_bytes_ends_the_guest_too() {
+    let server = misbehave().arg("--half-open", "false").start();
+    for (target, more) in [
+        ("/sleep-forever?body", "Content-Length: 5\r\n\r\nhello"),
+        ("/sleep-forever?part", "Content-Length: 5\r\n\r\nhell"),
+        ("/sleep-forever?more", "\r\nGET /ok HTTP/1.1\r\nHost: inn\r\n\r\n"),
+    ] {
+        let mut client = server.connect();
+        client.send(format!("POST {target} HTTP/1.1\r\nHost: inn\r\nExpect: 100-continue\r\n"));
+        client.send(more).read_until("HTTP/1.1 100 Continue\r\n\r\n");
+        client.half_close();
+        promptly(|| wait_access(&server, target));
+    }
+    assert_serves(&server);
 }
 
 #[test]

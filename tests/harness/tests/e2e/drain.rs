@@ -152,6 +152,7 @@ fn timeouts_go_on() {
     terminate(&server, Signal::TERM);
     held.expect(refusal_of(1, "408 Request Timeout"));
     held.expect_close();
+    drop(held);
     promptly(|| server.wait_exit(DEADLINE));
 }
 

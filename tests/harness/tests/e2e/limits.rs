@@ -184,6 +184,17 @@ fn memory() {
 }
 
 #[test]
+fn a_body_that_is_larger_than_the_guest() {
+    let server = scripted(json!([["read-body"], ["end", "read"]])).arg("--memory-bytes-max", "8MiB").start();
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: inn\r\nContent-Length: 16777216\r\n\r\n");
+    client.try_send(vec![b'a'; 16 << 20]);
+    // It is told so before its memory is full, and can answer as it likes.
+    assert_entries(&server, &["read-body failed: limit-exceeded"]);
+    assert_eq!(client.read_response().status(), Some(500));
+}
+
+#[test]
 fn handles() {
     let server = misbehave().arg("--handles-max", "50").start();
     let mut client = server.connect();

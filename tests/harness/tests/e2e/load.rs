@@ -106,6 +106,25 @@ fn tables_without_end() {
 }
 
 #[test]
+fn a_start_without_end() {
+    let (_folder, path) = assemble(&handler("", ") (func $forever (loop br 0)) (start $forever"));
+    let server = Server::at(path).arg("--cpu-time-max", "100ms").start();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        assert_eq!(client.ask(get("/")).status(), Some(500));
+    }
+    server.wait_log(|line| line.message.starts_with("cpu_time_max") && line.number("exchange") == Some(2));
+}
+
+#[test]
+fn a_start_that_traps() {
+    let (_folder, path) = assemble(&handler("", ") (func $trap unreachable) (start $trap"));
+    let server = Server::at(path).start();
+    assert_eq!(server.connect().ask(get("/")).status(), Some(500));
+    server.wait_log(|line| line.level == "ERROR" && line.message.contains("unreachable"));
+}
+
+#[test]
 fn a_memory_that_is_too_large_from_the_start() {
     let hello = guests::component("hello").expect("the guests can be built");
     let told = refused("serve", hello, &["--memory-bytes-max", "64KiB"]);

@@ -60,12 +60,12 @@ fn a_stack_without_end() {
 
 #[test]
 fn an_endless_loop() {
-    assert_500(&server().arg("--cpu-time-max", "50ms").start(), "/loop", "cpu_time_max");
+    assert_500(&server().arg("--cpu-time-max", "200ms").start(), "/loop", "cpu_time_max");
 }
 
 #[test]
 fn an_endless_loop_after_the_head() {
-    assert_cut(&server().arg("--cpu-time-max", "50ms").start(), "/loop-after-head", "cpu_time_max");
+    assert_cut(&server().arg("--cpu-time-max", "200ms").start(), "/loop-after-head", "cpu_time_max");
 }
 
 #[test]

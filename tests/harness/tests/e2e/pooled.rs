@@ -72,7 +72,7 @@ fn a_pooled_instance_whose_client_went_away_is_replaced() {
 
 #[test]
 fn a_pooled_instance_that_used_up_its_time_is_replaced() {
-    let server = server().arg("--instances", "pooled").arg("--cpu-time-max", "50ms").start();
+    let server = server().arg("--instances", "pooled").arg("--cpu-time-max", "200ms").start();
     let mut client = server.connect();
     assert_eq!(client.ask(get("/counter")).text(), "1");
     assert_eq!(client.ask(get("/loop")).status(), Some(500));

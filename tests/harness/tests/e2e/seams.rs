@@ -70,6 +70,28 @@ fn architecture_names_no_file_that_is_gone() {
     assert!(gone.is_empty(), "ARCHITECTURE.md names what does not exist: {gone:?}");
 }
 
+#[test]
+fn security_names_only_tests_that_exist() {
+    let text = fs::read_to_string(root().join("SECURITY.md")).expect("SECURITY.md is there");
+    let named: Vec<_> = text.split('`').filter(|word| is_test_name(word)).collect();
+    assert!(!named.is_empty(), "SECURITY.md names no test");
+    let gone: Vec<_> = named.into_iter().filter(|name| !is_test(name)).collect();
+    assert!(gone.is_empty(), "SECURITY.md names what is no test: {gone:?}");
+}
+
+/// Whether this looks like `module::test`, and is not just that.
+fn is_test_name(word: &str) -> bool {
+    let is_path =
+        word.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || "_:".contains(char));
+    is_path && word.contains("::") && word != "module::test"
+}
+
+fn is_test(name: &str) -> bool {
+    let Some((module, test)) = name.split_once("::") else { return false };
+    let file = root().join(format!("tests/harness/tests/e2e/{module}.rs"));
+    fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("#[test]\nfn {test}()")))
+}
+
 /// All sources of the host: the path under `host/src`, and the text.
 fn host_sources() -> Vec<(String, String)> {
     let folder = root().join("host/src");

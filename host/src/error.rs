@@ -7,6 +7,7 @@ use thiserror::Error;
 use tracing::Level;
 
 use crate::guest::call::Stopped;
+use crate::wire::error::MessageError;
 use crate::wire::http1::status;
 use crate::wire::watch::Interruption;
 
@@ -29,8 +30,8 @@ pub enum Fault {
 
     // The guest's.
     /// It returned without `end`.
-    #[error("the handler returned without ending the response")]
-    NotEnded,
+    #[error("the handler returned without ending the response{}", because(.0.as_ref()))]
+    NotEnded(Option<MessageError>),
     /// It trapped.
     #[error("the guest trapped: {0}")]
     Trapped(String),
@@ -85,7 +86,7 @@ impl Fault {
             Fault::ClientGone | Fault::Destroyed => row(None, Level::DEBUG, true, None),
             Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true, None),
             Fault::RequestTimeout => row(Some(408), Level::INFO, true, None),
-            Fault::NotEnded | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),
+            Fault::NotEnded(_) | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),
             Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => row(Some(500), Level::ERROR, false, None),
             Fault::Overloaded(_) | Fault::PoolFull => row(Some(503), Level::WARN, false, Some(1)),
             Fault::Cut => row(None, Level::WARN, true, None),
@@ -118,6 +119,10 @@ impl From<Interruption> for Fault {
             Interruption::Deadline => Fault::WallTime,
         }
     }
+}
+
+fn because(failure: Option<&MessageError>) -> String {
+    failure.map(|error| format!(": {error}")).unwrap_or_default()
 }
 
 /// What a client reads with a status of the host's own: nothing about the

@@ -1,10 +1,8 @@
 //! The spine: what happens to an exchange, in order. Every stage is called from
 //! here, and takes what the one before it made.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use crate::app::App;
 use crate::app::admission::Permit;
@@ -13,7 +11,7 @@ use crate::guest::call::call;
 use crate::telemetry::access;
 use crate::wire::connection::Answer;
 use crate::wire::exchange::Exchange;
-use crate::wire::watch::Watch;
+use crate::wire::watch::flushed;
 
 /// Answers every exchange of a server.
 pub struct Handler {
@@ -54,7 +52,7 @@ async fn run(app: &App, _permit: &Permit, exchange: &Exchange) -> Result<(), Fau
     match exchange.with_response(|response| response.is_ended()) {
         _ if exchange.socket().is_destroyed() => Err(Fault::Destroyed),
         true => Ok(()),
-        false => Err(Fault::NotEnded),
+        false => Err(Fault::NotEnded(exchange.record().failure)),
     }
 }
 
@@ -63,14 +61,12 @@ async fn run(app: &App, _permit: &Permit, exchange: &Exchange) -> Result<(), Fau
 async fn finish(exchange: &Exchange, app: &App, answered: Result<(), Fault>) {
     if let Err(fault) = answered {
         report(exchange, app, &fault);
+        if exchange.record().failure.is_some() {
+            return;
+        }
     }
-    let mut watch = Watch::new(exchange.clone());
-    let sent = poll_fn(|cx| match exchange.poll_flush(cx) {
-        Poll::Ready(sent) => Poll::Ready(sent.map_err(|_| Fault::ClientGone)),
-        Poll::Pending => watch.poll(cx, None).map(|interruption| Err(interruption.into())),
-    });
-    if let Err(fault) = sent.await {
-        report(exchange, app, &fault);
+    if let Err(interruption) = flushed(exchange).await {
+        report(exchange, app, &interruption.into());
     }
 }
 

@@ -178,7 +178,7 @@ fn raise_descriptor_limit(connections_max: usize) {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-    let needed = connections_max as u64 + 64;
+    let needed = (connections_max as u64).saturating_add(64);
     if let Some(current) = getrlimit(Resource::Nofile).current.filter(|current| *current < needed) {
         tracing::warn!(
             current,

@@ -11,8 +11,9 @@ pub struct Limits {
     /// Open connections in all; one more is accepted and closed. An idle one
     /// costs a few kilobytes, so this bounds descriptors rather than memory.
     pub connections_max: usize,
-    /// Open connections of one peer address; one more is told 503. A quarter
-    /// of all, so that no single peer can take them all.
+    /// Open connections of one peer: an IPv4 address or an IPv6 network of 64
+    /// bits; one more is told 503. Half of `instances_max`, so that no single
+    /// peer can take them all.
     pub connections_per_peer_max: usize,
     /// Bytes of request target, field names and field values together; the
     /// sum must stay below. Node's `maxHeaderSize`.
@@ -88,7 +89,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             connections_max: 10_000,
-            connections_per_peer_max: 2_500,
+            connections_per_peer_max: 500,
             head_bytes_max: 16 * 1024,
             header_count_max: 1_000,
             head_timeout: Some(Duration::from_secs(60)),

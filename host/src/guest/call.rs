@@ -14,6 +14,7 @@ use crate::guest::api::{self, bindings::App as Bindings};
 use crate::guest::cpu::{Cpu, has_yielded};
 use crate::guest::demotion::Demotion;
 use crate::guest::instance::{Instance, Instances};
+use crate::guest::stdio::printable;
 use crate::wire::exchange::Exchange;
 use crate::wire::watch::{Interruption, Watch};
 
@@ -69,12 +70,14 @@ async fn run(instances: Arc<Instances>, exchange: Exchange) -> Result<Instance, 
     let mut watch = Watch::new(exchange.clone());
     let mut answering = pin!(answer(&instances, &cpu, exchange.clone()));
     poll_fn(|cx| {
+        exchange.expect_nothing();
         if let Poll::Ready(result) = cpu.slice(|| answering.as_mut().poll(cx)) {
             return Poll::Ready(result);
         }
-        if !has_yielded() {
-            // What the guest has written is on the wire while it waits. If
-            // that fails, the response knows.
+        if !has_yielded() || exchange.is_stalled() {
+            // What the guest has written is on the wire while it waits; and
+            // what did not fit before goes on while it computes. If that
+            // fails, the response knows.
             let _ = exchange.poll_flush(cx);
         }
         watch.poll(cx, deadline).map(|interruption| match interruption {
@@ -128,10 +131,14 @@ fn explain(error: &wasmtime::Error) -> String {
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return format!("the guest exited with code {code}");
     }
-    let cause = error.root_cause().to_string();
+    let cause = printable(error.root_cause().to_string().as_bytes());
     let stack: Vec<_> = match error.downcast_ref::<wasmtime::WasmBacktrace>() {
         Some(trace) => trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name).take(8).collect(),
         None => Vec::new(),
     };
-    if stack.is_empty() { cause } else { format!("{cause}; in {}", stack.join(" < ")) }
+    if stack.is_empty() {
+        return cause;
+    }
+    // The names are the guest's own.
+    format!("{cause}; in {}", printable(stack.join(" < ").as_bytes()))
 }

@@ -9,11 +9,38 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::guest::engine::TICK;
 
 thread_local! {
-    static SLICE: Cell<Option<Instant>> = const { Cell::new(None) };
+    static SLICE: Cell<Option<Slice>> = const { Cell::new(None) };
     static YIELDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A slice under way on this thread.
+#[derive(Debug, Clone, Copy)]
+struct Slice {
+    start: Instant,
+    /// What it had used, and the thread's clock, when a tick last looked. That
+    /// clock costs a system call, which a slice without a tick is spared.
+    seen: Option<(Duration, Duration)>,
+}
+
+impl Slice {
+    /// CPU time used so far. Before the first tick it is wall-clock time, but
+    /// no more than can pass without a tick: the rest was somebody else's.
+    fn used(&mut self) -> Duration {
+        self.seen.map_or_else(
+            || self.start.elapsed().min(TICK * 2),
+            |(used, clock)| used + thread_time().saturating_sub(clock),
+        )
+    }
+}
+
+/// CPU time of this thread.
+fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// The CPU time of one call, shared by its driver and its store.
@@ -48,24 +75,25 @@ impl Cpu {
     /// Runs one slice on this thread, and counts its time unless it was the
     /// last one.
     pub fn slice<T>(&self, run: impl FnOnce() -> Poll<T>) -> Poll<T> {
-        let start = Instant::now();
-        SLICE.set(Some(start));
+        SLICE.set(Some(Slice { start: Instant::now(), seen: None }));
         YIELDED.set(false);
         let polled = run();
-        SLICE.set(None);
-        if polled.is_pending() {
-            self.add(start.elapsed());
+        if let Some(mut slice) = SLICE.take().filter(|_| polled.is_pending()) {
+            self.add(slice.used());
         }
         polled
     }
 
     /// Decides at an epoch tick, within a slice.
     pub fn preempt(&self) -> Preemption {
-        let ran = SLICE.get().map(|start| start.elapsed()).unwrap_or_default();
-        if self.max.is_some_and(|max| self.used() + ran >= max) {
+        let Some(mut slice) = SLICE.get() else { return Preemption::Go };
+        let used = slice.used();
+        slice.seen = Some((used, thread_time()));
+        SLICE.set(Some(slice));
+        if self.max.is_some_and(|max| self.used() + used >= max) {
             return Preemption::Stop;
         }
-        if ran < TICK {
+        if slice.start.elapsed() < TICK {
             return Preemption::Go;
         }
         YIELDED.set(true);

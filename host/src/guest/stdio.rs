@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 /// Bytes after which a line is broken, so that one without an end does not
 /// grow for ever.
@@ -107,30 +107,37 @@ impl Bucket {
             self.left = self.left.saturating_add(refill).min(bytes_per_second);
             self.refilled = now;
         }
-        if bytes > self.left {
+        // A full bucket lets any line pass, or one longer than it never would.
+        if bytes > self.left && self.left < bytes_per_second {
             self.dropped += 1;
             return (false, 0);
         }
-        self.left -= bytes;
+        self.left = self.left.saturating_sub(bytes);
         (true, std::mem::take(&mut self.dropped))
     }
 }
 
 impl LineWriter {
     fn append(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+        for mut piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            while let Some((part, rest)) = piece.split_at_checked(LINE_BYTES_MAX - self.line.len()) {
+                self.line.extend_from_slice(part);
+                self.put_line();
+                piece = rest;
+            }
             self.line.extend_from_slice(piece);
             if self.line.last() == Some(&b'\n') {
                 self.line.pop();
-                self.log.put(self.stream, &self.line);
-                self.line.clear();
-            }
-            while self.line.len() >= LINE_BYTES_MAX {
-                let rest = self.line.split_off(LINE_BYTES_MAX);
-                self.log.put(self.stream, &self.line);
-                self.line = rest;
+                self.put_line();
             }
         }
+    }
+}
+
+impl LineWriter {
+    fn put_line(&mut self) {
+        self.log.put(self.stream, &self.line);
+        self.line.clear();
     }
 }
 
@@ -144,7 +151,7 @@ impl Drop for LineWriter {
 
 /// A line as it can stand in a log: what would move the cursor or forge a line
 /// is spelled out.
-fn printable(line: &[u8]) -> String {
+pub(super) fn printable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     if text.chars().all(|char| char == '\t' || !char.is_control()) {
         return text.into_owned();
@@ -189,6 +196,10 @@ impl Pollable for LineWriter {
 #[wasmtime_wasi::async_trait]
 impl OutputStream for LineWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        // What `check_write` told is for the stream itself to enforce.
+        if bytes.len() > WRITE_BYTES_MAX {
+            return Err(StreamError::trap("write of more bytes than check-write permitted"));
+        }
         self.append(&bytes);
         Ok(())
     }

@@ -19,7 +19,7 @@ pub enum Format {
 
 /// Lines waiting for the terminal or the pipe; beyond that they are dropped
 /// rather than holding up the server.
-const LINES_MAX: usize = 64 * 1024;
+const LINES_MAX: usize = 8 * 1024;
 
 /// Starts logging. Lines are written until the guard is dropped.
 ///

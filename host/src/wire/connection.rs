@@ -13,21 +13,23 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::Limits;
 use crate::error::sentence;
 use crate::telemetry::access;
 use crate::wire::drain::{Drain, Phase};
-use crate::wire::error::ClientFault;
+use crate::wire::error::{ClientFault, MessageError};
 use crate::wire::exchange::{Exchange, ExchangeParts};
 use crate::wire::http1::body::BodyFraming;
 use crate::wire::http1::fields::FieldLimits;
-use crate::wire::http1::head::{Expectation, HeadLimits, HeadScanner, RequestHead};
+use crate::wire::http1::head::{Expectation, HeadLimits, HeadScanner, RequestHead, skip_empty_lines};
 use crate::wire::http1::response::Response;
 use crate::wire::http1::response_head::ResponseContext;
 use crate::wire::patience::{DrainSignal, Timer};
 use crate::wire::socket::Socket;
+use crate::wire::watch::flushed;
 
 /// Bytes discarded at a time.
 const SCRAP_BYTES: usize = 8 * 1024;
@@ -100,6 +102,11 @@ impl Connection {
                     if !self.serve(exchange).await {
                         return;
                     }
+                    if !self.buffer.is_empty() {
+                        // Pipelined requests are there at once; others on
+                        // this thread come in between.
+                        yield_now().await;
+                    }
                 }
                 Next::Fault(fault) => return self.refuse(fault).await,
                 Next::Close => return,
@@ -111,7 +118,12 @@ impl Connection {
         let first = self.exchanges == 0;
         let mut now = if first { self.socket.opened() } else { Instant::now() };
         let began = now;
-        if self.buffer.is_empty() {
+        // Empty lines between requests are not the beginning of one.
+        skip_empty_lines(&mut self.buffer);
+        if !self.buffer.is_empty() && self.shared.drain.is_draining() {
+            return Next::Close;
+        }
+        while self.buffer.is_empty() {
             let limits = &self.shared.limits;
             let patience = if first {
                 limits.head_timeout
@@ -120,15 +132,14 @@ impl Connection {
                     .keep_alive_timeout
                     .map(|timeout| timeout.saturating_add(limits.keep_alive_timeout_buffer))
             };
-            let late = patience.and_then(|timeout| now.checked_add(timeout));
+            let late = patience.and_then(|timeout| began.checked_add(timeout));
             match self.wait(late, Phase::Draining).await {
                 Event::Read(Ok(bytes)) if !bytes.is_empty() => self.buffer = bytes,
                 Event::Late if first => return Next::Fault(ClientFault::HeadTimeout),
                 Event::Read(_) | Event::Drain | Event::Idle | Event::Late => return Next::Close,
             }
+            skip_empty_lines(&mut self.buffer);
             now = Instant::now();
-        } else if self.shared.drain.is_draining() {
-            return Next::Close;
         }
         // The time for the first head runs from the accept, for later ones
         // from their first byte.
@@ -208,6 +219,9 @@ impl Connection {
             Some(fault) => {
                 let close = fault != ClientFault::Expectation;
                 exchange.answer(fault.status(), &sentence(fault.status()), None, close);
+                if flushed(&exchange).await.is_err() {
+                    exchange.abandon(MessageError::ConnectionReset);
+                }
                 access::log(&exchange, None);
             }
             None => {
@@ -244,7 +258,6 @@ impl Connection {
         }
         let goes_on = exchange.keeps_alive() && self.discard_body(&exchange).await;
         self.buffer = exchange.take_buffer();
-        let unread = !exchange.is_complete() || !self.buffer.is_empty();
         let grace = exchange.grace();
         drop(exchange);
         if self.buffer.is_empty() {
@@ -252,7 +265,7 @@ impl Connection {
             self.buffer = BytesMut::new();
         }
         if !goes_on {
-            self.close(unread, grace).await;
+            self.close(grace).await;
         }
         goes_on
     }
@@ -308,26 +321,23 @@ impl Connection {
             () = passed(stall) => return,
             () = self.shared.drain.reached(Phase::Cut) => return,
         }
-        self.close(true, None).await;
+        self.close(None).await;
     }
 
-    /// Sends a FIN. If the client may still be sending, reads on and discards
-    /// until it closes too: a reset would take the answer away from it before
-    /// it was read (RFC 9112 9.6).
-    async fn close(&mut self, unread: bool, grace: Option<Duration>) {
+    /// Sends a FIN, then reads on and discards until the client closes too:
+    /// bytes that came after a full close would be answered with a reset, and
+    /// that would take the answer away from the client before it was read
+    /// (RFC 9112 9.6).
+    async fn close(&mut self, grace: Option<Duration>) {
         self.socket.shutdown_write();
-        let mut scrap = BytesMut::with_capacity(SCRAP_BYTES);
-        let pending = !matches!(self.socket.try_read(&mut scrap, 1),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        if !unread && !pending && grace.is_none() {
-            return;
-        }
+        let mut scrap = BytesMut::new();
         let limits = &self.shared.limits;
         let patience = grace.map_or(limits.linger_timeout, |grace| grace.min(limits.linger_timeout));
         let mut discarded = 0;
         let linger = async {
             while discarded < limits.linger_bytes_max {
                 scrap.clear();
+                scrap.reserve(SCRAP_BYTES);
                 match poll_fn(|cx| self.socket.poll_read(cx, &mut scrap, SCRAP_BYTES)).await {
                     Ok(0) | Err(_) => return,
                     Ok(count) => discarded += count as u64,

@@ -257,12 +257,21 @@ impl Exchange {
 
     fn answer_fault(&self, state: &mut State, fault: ClientFault) {
         tracing::debug!(exchange = self.inner.id, peer = %self.inner.socket.peer(), "{fault}");
-        if state.response.is_unsent() && !state.response.is_ended() {
+        if state.response.is_ended() {
+            return;
+        }
+        if state.response.is_unsent() {
             state.response.replace(fault.status(), &crate::error::sentence(fault.status()), None, true);
             state.flush_now(&self.inner.socket);
         } else {
             state.response.fail(fault.for_guest(), false);
         }
+    }
+
+    /// Forgets that somebody waited for the body; whoever still does says so
+    /// again with the next poll.
+    pub fn expect_nothing(&self) {
+        self.inner.state.lock().body_wanted = false;
     }
 
     // The response.
@@ -309,6 +318,11 @@ impl Exchange {
         self.inner.state.lock().flush_now(&self.inner.socket);
     }
 
+    /// Whether there is something unsent that the socket did not take.
+    pub fn is_stalled(&self) -> bool {
+        self.inner.state.lock().stalled.is_some()
+    }
+
     /// Sends until nothing is unsent.
     ///
     /// # Errors
@@ -337,7 +351,8 @@ impl Exchange {
 
     /// Puts the host's own answer in place of the guest's, if nothing of that
     /// was sent; otherwise gives the response up, so that the client can tell.
-    /// Returns whether the answer took its place.
+    /// A response that was ended stays. Returns whether the answer took its
+    /// place.
     pub fn answer(&self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) -> bool {
         let state = &mut *self.inner.state.lock();
         if self.inner.drain.is_draining() {
@@ -346,6 +361,10 @@ impl Exchange {
         if self.inner.socket.is_destroyed()
             || state.response.failure() == Some(&MessageError::ConnectionReset)
         {
+            return false;
+        }
+        if state.response.is_ended() {
+            // It is as whole as it can be: what went wrong came after it.
             return false;
         }
         if !state.response.is_unsent() {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +78,11 @@ pub async fn accept(listener: TcpListener, census: Census, shared: Shared) {
 }
 
 fn admit(stream: TcpStream, peer: SocketAddr, census: &Census, shared: &Shared) {
-    match census.enter(peer.ip(), shared.limits.connections_max, shared.limits.connections_per_peer_max) {
+    match census.enter(
+        network_of(peer.ip()),
+        shared.limits.connections_max,
+        shared.limits.connections_per_peer_max,
+    ) {
         Ok(place) => {
             let socket = match Socket::new(stream, peer) {
                 Ok(socket) => socket,
@@ -154,6 +158,15 @@ impl Drop for Place {
                 counts.peers.remove(&self.peer);
             }
         }
+    }
+}
+
+/// What counts as one peer: an IPv4 address, or an IPv6 network of 64 bits,
+/// all of which one host may use.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        address => address,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::wire::drain::{Drain, Phase};
@@ -60,7 +61,9 @@ impl DrainSignal {
             return Poll::Pending;
         }
         let drain = self.drain.clone();
-        let mut next = Box::pin(async move { drain.changed_from(now).await });
+        // Unconstrained: out of budget, it would be pending without having
+        // registered anything.
+        let mut next: Changed = Box::pin(unconstrained(async move { drain.changed_from(now).await }));
         if next.as_mut().poll(cx).is_ready() {
             // It moved between the two looks; look again.
             cx.waker().wake_by_ref();

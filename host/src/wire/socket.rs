@@ -12,6 +12,7 @@ use bytes::{BufMut, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 
 /// Bytes that [`Socket::poll_read_few`] reads at most.
@@ -98,10 +99,15 @@ impl Socket {
         into: &mut B,
         max: usize,
     ) -> Poll<io::Result<usize>> {
+        // A peer that sends as fast as we read must not keep the thread.
+        let budget = ready!(poll_proceed(cx));
         loop {
             match self.try_read(into, max) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_readable(cx))?,
-                result => return Poll::Ready(result),
+                result => {
+                    budget.made_progress();
+                    return Poll::Ready(result);
+                }
             }
         }
     }
@@ -224,6 +230,8 @@ impl Socket {
         let socket = SockRef::from(&self.stream);
         socket.set_keepalive(enable)?;
         if enable && !initial_delay.is_zero() {
+            // The system counts in seconds, and takes 0 for an error.
+            let initial_delay = initial_delay.max(Duration::from_secs(1));
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(initial_delay))?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 //! goes, a timeout passes, the server is cut short. Polled by whoever drives
 //! the guest, after the guest; costs nothing for a guest that never waits.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -71,6 +72,19 @@ impl Watch {
             }
         }
     }
+}
+
+/// Sends what an exchange has left unsent, as long as nothing ends it.
+///
+/// # Errors
+/// What ended it first. Dropping it leaves the rest unsent.
+pub async fn flushed(exchange: &Exchange) -> Result<(), Interruption> {
+    let mut watch = Watch::new(exchange.clone());
+    poll_fn(|cx| match exchange.poll_flush(cx) {
+        Poll::Ready(sent) => Poll::Ready(sent.map_err(|_| Interruption::ClientGone)),
+        Poll::Pending => watch.poll(cx, None).map(Err),
+    })
+    .await
 }
 
 async fn events(exchange: Exchange) -> Interruption {

@@ -145,7 +145,12 @@ impl Body {
                 }
                 Ok(Some(0)) | Err(_) => return Poll::Ready(()),
                 Ok(Some(_)) if !buffer.is_empty() => return Poll::Ready(()),
-                Ok(Some(_)) => return socket.poll_readable(cx).map(|_| ()),
+                // That the socket was readable once does not mean that it
+                // still is; having bytes does.
+                Ok(Some(_)) => {
+                    buffer.reserve(READ_BYTES);
+                    return socket.poll_read(cx, buffer, READ_BYTES).map(|_| ());
+                }
             }
         }
     }

@@ -56,8 +56,8 @@ impl Fields {
     /// nothing has changed.
     pub fn set(&mut self, name: &str, values: Vec<Vec<u8>>, limits: FieldLimits) -> Result<(), MessageError> {
         check_values(name, &values)?;
-        if values.len() > 1 && is_framing(name) {
-            return Err(MessageError::InvalidHeaderValue(format!("{name} cannot have several values")));
+        if values.len() != 1 && is_framing(name) {
+            return Err(MessageError::InvalidHeaderValue(format!("{name} must have one value")));
         }
         let place = self.position(name);
         let old = place.and_then(|at| self.entries.get(at)).map_or((0, 0), Entry::size);
@@ -86,7 +86,7 @@ impl Fields {
         };
         check_values(name, &values)?;
         if is_framing(name) {
-            return Err(MessageError::InvalidHeaderValue(format!("{name} cannot have several values")));
+            return Err(MessageError::InvalidHeaderValue(format!("{name} must have one value")));
         }
         let Some(entry) = self.entries.get_mut(at) else { return Ok(()) };
         let (old, kept) = (entry.size(), entry.values.len());
@@ -247,13 +247,13 @@ fn check_values(name: &str, values: &[Vec<u8>]) -> Result<(), MessageError> {
         if name.eq_ignore_ascii_case("content-length") && content_length(value).is_none() {
             return Err(MessageError::InvalidHeaderValue(format!(
                 "Content-Length must be digits, not {:?}",
-                String::from_utf8_lossy(value)
+                shown(&String::from_utf8_lossy(value))
             )));
         }
         if name.eq_ignore_ascii_case("transfer-encoding") && !value.eq_ignore_ascii_case(b"chunked") {
             return Err(MessageError::InvalidHeaderValue(format!(
                 "Transfer-Encoding must be chunked, not {:?}",
-                String::from_utf8_lossy(value)
+                shown(&String::from_utf8_lossy(value))
             )));
         }
     }
@@ -261,11 +261,25 @@ fn check_values(name: &str, values: &[Vec<u8>]) -> Result<(), MessageError> {
 }
 
 fn check_name(name: &str) -> Result<(), MessageError> {
-    if is_token(name.as_bytes()) { Ok(()) } else { Err(MessageError::InvalidHeaderName(format!("{name:?}"))) }
+    if is_token(name.as_bytes()) {
+        Ok(())
+    } else {
+        Err(MessageError::InvalidHeaderName(format!("{:?}", shown(name))))
+    }
 }
 
 fn check_value(name: &str, value: &[u8]) -> Result<(), MessageError> {
-    if is_field_value(value) { Ok(()) } else { Err(MessageError::InvalidChar(format!("header {name}"))) }
+    if is_field_value(value) {
+        Ok(())
+    } else {
+        Err(MessageError::InvalidChar(format!("header {}", shown(name))))
+    }
+}
+
+/// As much of a guest's text as an error needs to show.
+fn shown(text: &str) -> &str {
+    const CHARS_MAX: usize = 100;
+    text.char_indices().nth(CHARS_MAX).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 fn is_framing(name: &str) -> bool {

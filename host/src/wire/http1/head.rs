@@ -119,9 +119,7 @@ impl HeadScanner {
         limits: HeadLimits,
     ) -> Result<Option<RequestHead>, ClientFault> {
         if self.scanned == 0 {
-            while buffer.starts_with(b"\r\n") {
-                buffer.advance(2);
-            }
+            skip_empty_lines(buffer);
             match buffer.as_ref() {
                 [] | [b'\r'] => return Ok(None),
                 [byte, ..] if *byte == b'\r' || is_token_byte(*byte) => {}
@@ -131,10 +129,12 @@ impl HeadScanner {
         let lines_before = self.lines;
         if let Some(end) = self.scan(buffer)? {
             self.check_size(end, limits)?;
-            let raw = buffer.split_to(end).freeze();
+            // Usually the head is all there is: taken whole, it is not copied.
+            let whole = end == buffer.len();
+            let raw = if whole { std::mem::take(buffer) } else { buffer.split_to(end) };
             let lines = self.lines - 1;
             *self = HeadScanner::default();
-            return parse(raw, lines, limits).map(Some);
+            return parse(raw.freeze(), lines, limits).map(Some);
         }
         if self.lines > lines_before {
             check_so_far(buffer.get(..self.line).unwrap_or_default(), self.lines, limits)?;
@@ -179,6 +179,13 @@ impl HeadScanner {
     }
 }
 
+/// Drops empty lines before a request (RFC 9112 2.2).
+pub fn skip_empty_lines(buffer: &mut BytesMut) {
+    while buffer.starts_with(b"\r\n") {
+        buffer.advance(2);
+    }
+}
+
 /// Refuses complete lines of an incomplete head as soon as they are wrong.
 fn check_so_far(lines: &[u8], count: usize, limits: HeadLimits) -> Result<(), ClientFault> {
     if count > limits.count_max.saturating_add(1) {
@@ -216,15 +223,17 @@ fn parse(raw: Bytes, count: usize, limits: HeadLimits) -> Result<RequestHead, Cl
         name: range_in(&raw, header.name.as_bytes()),
         value: range_in(&raw, header.value.trim_ascii()),
     });
+    let (method, target) = (range_in(&raw, method.as_bytes()), range_in(&raw, target.as_bytes()));
+    let lines = lines.collect();
     let head = RequestHead {
-        method: range_in(&raw, method.as_bytes()),
-        target: range_in(&raw, target.as_bytes()),
-        lines: lines.collect(),
+        raw,
+        method,
+        target,
+        lines,
         version_1_1,
         framing: BodyFraming::None,
         keep_alive: version_1_1,
         expectation: Expectation::None,
-        raw: raw.clone(),
     };
     judge(head, limits)
 }
@@ -285,20 +294,24 @@ struct Codings {
     members: usize,
     chunked: usize,
     chunked_last: bool,
+    empty: bool,
 }
 
 impl Codings {
     fn add(&mut self, value: &[u8]) {
         self.lines += 1;
-        for member in list(value) {
+        // An empty member is legal in a list, and dropped by some and not by
+        // others: a second reading.
+        for member in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
             self.members += 1;
+            self.empty |= member.is_empty();
             self.chunked_last = member.eq_ignore_ascii_case(b"chunked");
             self.chunked += usize::from(self.chunked_last);
         }
     }
 
     fn framing(&self) -> Result<BodyFraming, ClientFault> {
-        if !self.chunked_last || self.chunked > 1 {
+        if !self.chunked_last || self.chunked > 1 || self.empty {
             return Err(ClientFault::Malformed("Transfer-Encoding"));
         }
         if self.members > 1 { Err(ClientFault::TransferCoding) } else { Ok(BodyFraming::Chunked) }

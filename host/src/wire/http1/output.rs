@@ -42,6 +42,15 @@ impl Output {
         self.tail.extend_from_slice(bytes);
     }
 
+    /// Appends `bytes`, without a copy if nothing is unsent.
+    pub fn put_buffer(&mut self, bytes: BytesMut) {
+        if !self.tail.is_empty() {
+            return self.put(&bytes);
+        }
+        self.length += bytes.len();
+        self.tail = bytes;
+    }
+
     /// Appends `bytes`, without a copy if they are many.
     pub fn put_owned(&mut self, bytes: Vec<u8>) {
         if bytes.len() < PIECE_BYTES_MIN {

@@ -199,7 +199,7 @@ impl Response {
             Phase::Failed(error) => return Err(error.clone()),
             Phase::Open | Phase::Fixed => {}
         }
-        if bounded && self.buffered() >= self.context.buffer_bytes_max {
+        if bounded && self.buffered().saturating_add(piece.len()) > self.context.buffer_bytes_max {
             return Err(MessageError::LimitExceeded("response_buffer_bytes_max"));
         }
         if self.phase == Phase::Open {
@@ -418,7 +418,8 @@ impl Response {
     fn put_head(&mut self) {
         if !self.head.is_empty() {
             let head = std::mem::take(&mut self.head);
-            self.put(&head);
+            self.queued += head.len();
+            self.out.put_buffer(head);
         }
     }
 

@@ -86,6 +86,9 @@ impl Draft<'_> {
         if reason.is_some_and(|reason| !is_field_value(reason.as_bytes())) {
             return Err(MessageError::InvalidChar("the reason phrase".to_owned()));
         }
+        if reason.map_or(0, str::len) + fields.bytes() > context.field_limits.bytes_max {
+            return Err(MessageError::LimitExceeded("response_head_bytes_max"));
+        }
         let length = fields.first("content-length").and_then(content_length);
         let coding = fields.has("transfer-encoding");
         if length.is_some() && coding {

@@ -242,7 +242,7 @@ fn the_lines_of_a_response() {
 
 #[test]
 fn what_a_guest_buffers_without_waiting() {
-    let server = misbehave().arg("--response-buffer-bytes-max", "1MiB").start();
+    let server = misbehave().arg("--response-buffer-bytes-max", "1MiB").arg("--cpu-time-max", "off").start();
     let mut client = server.connect();
     client.send(get("/try-output"));
     let line = server.wait_log(|line| line.is_guest() && line.message.starts_with("try-write: "));

@@ -186,6 +186,7 @@ fn a_client_that_takes_nothing_of_what_was_ended() {
     // One piece that is larger than all buffers, and a guest that has returned.
     let server = scripted(json!([["end", [{"repeat": "0123456789abcdef", "times": 1048576}]]]))
         .arg("--write-stall-timeout", "300ms")
+        .arg("--cpu-time-max", "off")
         .start();
     let mut client = server.connect();
     client.send(get("/"));

@@ -12,10 +12,9 @@ use innkeeper_harness::workspace::root;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
 
-use crate::persistence::until_served;
 use crate::support::{
     OK, assert_admits, assert_entries, assert_ok, assert_serves, get, lasts, misbehave, promptly, scripted,
-    wait_access,
+    until_served, wait_access,
 };
 
 #[test]

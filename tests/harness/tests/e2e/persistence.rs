@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{
     OK, assert_admits, assert_entries, assert_ok, assert_serves, get, lasts, misbehave, promptly, scripted,
-    wait_access,
+    until_served, wait_access,
 };
 
 /// An answer that says that it is the last one.
@@ -233,19 +233,4 @@ fn a_fin_inside_a_request() {
     let mut client = server.connect();
     client.half_close();
     client.expect_close();
-}
-
-/// Tries until one of them is served.
-#[track_caller]
-pub fn until_served(connect: impl Fn() -> Client) {
-    let begun = std::time::Instant::now();
-    loop {
-        let mut client = connect();
-        client.try_send(get("/ok"));
-        // Without room for it, its end comes at once.
-        if client.read_to("\r\n\r\nok") {
-            return;
-        }
-        assert!(begun.elapsed() < innkeeper_harness::DEADLINE, "none was served");
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use innkeeper_harness::DEADLINE;
 use innkeeper_harness::logs::LogLine;
 use innkeeper_harness::server::{Running, Server};
 use innkeeper_harness::wire::Client;
@@ -116,4 +117,19 @@ pub fn lasts<T>(time: Duration, work: impl FnOnce() -> T) -> T {
 #[track_caller]
 pub fn promptly<T>(work: impl FnOnce() -> T) -> T {
     lasts(Duration::ZERO, work)
+}
+
+/// Tries until one of them is served.
+#[track_caller]
+pub fn until_served(connect: impl Fn() -> Client) {
+    let begun = Instant::now();
+    loop {
+        let mut client = connect();
+        client.try_send(get("/ok"));
+        // Without room for it, its end comes at once.
+        if client.read_to("\r\n\r\nok") {
+            return;
+        }
+        assert!(begun.elapsed() < DEADLINE, "none was served");
+    }
 }

@@ -41,8 +41,8 @@ async fn handle(app: Arc<App>, exchange: Exchange) {
         Err(fault) => (None, Err(fault)),
     };
     finish(&exchange, &app, answered).await;
-    access::log(&exchange, Some(&app.name));
     drop(permit);
+    access::log(&exchange, Some(&app.name));
 }
 
 /// Has a guest answer; says what went wrong, if anything did.

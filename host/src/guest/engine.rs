@@ -74,9 +74,12 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let instances = limits.instances_max;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(4))
-        .total_memories(instances)
-        .total_tables(instances.saturating_mul(2))
+        // Room for the usual component in each place, and for at least one of
+        // the largest that is let in.
+        .total_core_instances(instances.saturating_mul(4).max(CORE_INSTANCES_MAX))
+        .total_memories(instances.max(CORE_INSTANCES_MAX))
+        .total_tables(instances.saturating_mul(2).max(CORE_INSTANCES_MAX))
+        .max_tables_per_module(CORE_INSTANCES_MAX)
         .total_stacks(instances)
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(CORE_INSTANCES_MAX)

@@ -8,7 +8,7 @@ use tracing::Level;
 
 use crate::guest::call::Stopped;
 use crate::wire::error::MessageError;
-use crate::wire::http1::status;
+use crate::wire::http1::status::sentence;
 use crate::wire::watch::Interruption;
 
 /// Why an exchange did not go as its client hoped.
@@ -125,13 +125,8 @@ fn because(failure: Option<&MessageError>) -> String {
     failure.map(|error| format!(": {error}")).unwrap_or_default()
 }
 
-/// What a client reads with a status of the host's own: nothing about the
-/// cause.
-pub fn sentence(status: u16) -> String {
-    format!("{status} {}\n", status::reason(status))
-}
-
-/// The same, with the number under which the log has the cause.
+/// What a client reads with a fault: a fixed sentence, and the number under
+/// which the log has the cause.
 pub fn sentence_with_id(status: u16, exchange: u64) -> String {
-    format!("{status} {}\nexchange {exchange}\n", status::reason(status))
+    format!("{}exchange {exchange}\n", sentence(status))
 }

@@ -10,7 +10,9 @@ use crate::error::{Fault, sentence_with_id};
 use crate::guest::call::call;
 use crate::telemetry::access;
 use crate::wire::connection::Answer;
+use crate::wire::error::{ClientFault, MessageError};
 use crate::wire::exchange::Exchange;
+use crate::wire::socket::Socket;
 use crate::wire::watch::flushed;
 
 /// Answers every exchange of a server.
@@ -28,6 +30,14 @@ impl Handler {
 impl Answer for Handler {
     fn answer(&self, exchange: Exchange) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(handle(self.app.clone(), exchange))
+    }
+
+    fn judged(&self, exchange: &Exchange) {
+        access::log(exchange, None);
+    }
+
+    fn refused(&self, socket: &Socket, fault: ClientFault) {
+        access::log_refused(socket, fault);
     }
 }
 
@@ -89,6 +99,6 @@ fn report(exchange: &Exchange, app: &App, fault: &Fault) {
             let body = sentence_with_id(status, exchange.id());
             exchange.answer(status, &body, then.retry_after, then.close);
         }
-        None => exchange.abandon(crate::wire::error::MessageError::ConnectionReset),
+        None => exchange.abandon(MessageError::ConnectionReset),
     }
 }

@@ -17,16 +17,16 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::Limits;
-use crate::error::sentence;
-use crate::telemetry::access;
 use crate::wire::drain::{Drain, Phase};
 use crate::wire::error::{ClientFault, MessageError};
 use crate::wire::exchange::{Exchange, ExchangeParts};
-use crate::wire::http1::body::BodyFraming;
 use crate::wire::http1::fields::FieldLimits;
-use crate::wire::http1::head::{Expectation, HeadLimits, HeadScanner, RequestHead, skip_empty_lines};
+use crate::wire::http1::head::{
+    BodyFraming, Expectation, HeadLimits, HeadScanner, RequestHead, skip_empty_lines,
+};
 use crate::wire::http1::response::Response;
 use crate::wire::http1::response_head::ResponseContext;
+use crate::wire::http1::status::sentence;
 use crate::wire::patience::{DrainSignal, Timer};
 use crate::wire::socket::Socket;
 use crate::wire::watch::flushed;
@@ -34,12 +34,18 @@ use crate::wire::watch::flushed;
 /// Bytes discarded at a time.
 const SCRAP_BYTES: usize = 8 * 1024;
 
-/// What answers an exchange, and comes back when its last byte is sent or the
-/// response has failed.
+/// What answers exchanges, and hears of what the connection answers by itself.
 pub trait Answer: Send + Sync + 'static {
-    /// Answers `exchange`. If the future is dropped, the exchange is left as
+    /// Answers `exchange`, and comes back when its last byte is sent or the
+    /// response has failed. If the future is dropped, the exchange is left as
     /// it is, and its connection closes.
     fn answer(&self, exchange: Exchange) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Hears of a good request that the connection has answered.
+    fn judged(&self, exchange: &Exchange);
+
+    /// Hears of bytes that were no good request.
+    fn refused(&self, socket: &Socket, fault: ClientFault);
 }
 
 /// What all connections of a server share.
@@ -222,7 +228,7 @@ impl Connection {
                 if flushed(&exchange).await.is_err() {
                     exchange.abandon(MessageError::ConnectionReset);
                 }
-                access::log(&exchange, None);
+                self.shared.answer.judged(&exchange);
             }
             None => {
                 if exchange.head().expectation == Expectation::Continue {
@@ -310,7 +316,7 @@ impl Connection {
             field_limits: FieldLimits { bytes_max: usize::MAX, lines_max: usize::MAX },
         });
         response.replace(fault.status(), &sentence(fault.status()), None, true);
-        access::log_refused(&self.socket, fault);
+        self.shared.answer.refused(&self.socket, fault);
         let stall = limits.write_stall_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         tokio::select! {
             sent = poll_fn(|cx| response.out().poll_flush(cx, &self.socket)) => {

@@ -23,6 +23,7 @@ use crate::wire::http1::fields::{FieldLimits, Line};
 use crate::wire::http1::head::{HeadLimits, RequestHead};
 use crate::wire::http1::response::{HIGH_WATER_MARK, Response};
 use crate::wire::http1::response_head::ResponseContext;
+use crate::wire::http1::status::sentence;
 use crate::wire::socket::Socket;
 
 /// One request and its response.
@@ -261,7 +262,7 @@ impl Exchange {
             return;
         }
         if state.response.is_unsent() {
-            state.response.replace(fault.status(), &crate::error::sentence(fault.status()), None, true);
+            state.response.replace(fault.status(), &sentence(fault.status()), None, true);
             state.flush_now(&self.inner.socket);
         } else {
             state.response.fail(fault.for_guest(), false);

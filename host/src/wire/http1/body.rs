@@ -10,7 +10,7 @@ use bytes::{Buf, BytesMut};
 use crate::wire::error::ClientFault;
 use crate::wire::http1::chunked::{Chunked, Found};
 use crate::wire::http1::fields::Line;
-use crate::wire::http1::head::HeadLimits;
+use crate::wire::http1::head::{BodyFraming, HeadLimits};
 use crate::wire::socket::Socket;
 
 /// Bytes asked of the socket at a time when framing has to be looked for.
@@ -18,17 +18,6 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Bytes of body asked of the socket at a time.
 const PIECE_BYTES_MAX: u64 = 256 * 1024;
-
-/// How a request frames its body (RFC 9112 6.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyFraming {
-    /// There is none.
-    None,
-    /// `Content-Length`.
-    Length(u64),
-    /// `Transfer-Encoding: chunked`.
-    Chunked,
-}
 
 /// A request body, as far as it has come.
 #[derive(Debug)]

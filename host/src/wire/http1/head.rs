@@ -8,7 +8,6 @@ use std::ops::Range;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::wire::error::ClientFault;
-use crate::wire::http1::body::BodyFraming;
 use crate::wire::http1::syntax::{
     contains_word, content_length, is_field_value, is_token, is_token_byte, list,
 };
@@ -56,6 +55,17 @@ pub struct RequestHead {
 struct LineRange {
     name: Range<usize>,
     value: Range<usize>,
+}
+
+/// How a request frames its body (RFC 9112 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// There is none.
+    None,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
 }
 
 /// The `Expect` header (RFC 9110 10.1.1); HTTP/1.0 has none.

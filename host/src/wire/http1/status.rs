@@ -1,4 +1,5 @@
-//! Reason phrases, as Node's `http.STATUS_CODES` has them. Nothing else.
+//! Reason phrases, as Node's `http.STATUS_CODES` has them, and the sentences
+//! made of them. Nothing else.
 
 /// The usual reason phrase of a status, `unknown` for one that has none.
 pub fn reason(status: u16) -> &'static str {
@@ -68,4 +69,10 @@ pub fn reason(status: u16) -> &'static str {
         511 => "Network Authentication Required",
         _ => "unknown",
     }
+}
+
+/// What a client reads with a status of the host's own: nothing about the
+/// cause.
+pub fn sentence(status: u16) -> String {
+    format!("{status} {}\n", reason(status))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use wasmtime::component::ResourceTableError;
-use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::guest::api::{self, bindings::App as Bindings};
@@ -17,6 +17,9 @@ use crate::guest::instance::{Instance, Instances};
 use crate::guest::stdio::printable;
 use crate::wire::exchange::Exchange;
 use crate::wire::watch::{Interruption, Watch};
+
+/// Innermost functions of a guest's stack that a log line names.
+const FRAMES_MAX: usize = 8;
 
 /// Why a handler did not return.
 #[derive(Debug)]
@@ -132,10 +135,10 @@ fn explain(error: &wasmtime::Error) -> String {
         return format!("the guest exited with code {code}");
     }
     let cause = printable(error.root_cause().to_string().as_bytes());
-    let stack: Vec<_> = match error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        Some(trace) => trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name).take(8).collect(),
-        None => Vec::new(),
-    };
+    let frames = error.downcast_ref().map(WasmBacktrace::frames).unwrap_or_default();
+    let names = frames.iter().filter_map(FrameInfo::func_name).take(FRAMES_MAX);
+    // Without the hash that tells two builds of a function apart.
+    let stack: Vec<_> = names.map(|name| format!("{:#}", rustc_demangle::demangle(name))).collect();
     if stack.is_empty() {
         return cause;
     }

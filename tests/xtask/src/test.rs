@@ -37,7 +37,9 @@ fn steps() -> Result<Vec<Step>> {
         step("guests", task(&["xtask", "guests"])),
         step("lints", task(&["clippy", "--all-targets", "--", "--deny", "warnings"])),
         step("lints of guests", clippy_guests()?),
-        step("host", task(&["build", "--bin", "innkeeper"])),
+        // All targets at once, so that the tests and the binary that they start
+        // have the same features, and the sandbox is compiled once.
+        step("build", task(&["build", "--all-targets"])),
         step("tests", with(task(&["test"]), "INNKEEPER_BIN", &host.to_string_lossy())),
         step(
             "documentation",

@@ -81,7 +81,7 @@ pub fn write(rows: &[Row], rounds: usize, seconds: u32) -> Result<()> {
         "- **How:** release builds on loopback, the load generator on the same cores; `wrk` with 2 threads and 32 connections, \
          after a second of warm-up {rounds} rounds of {seconds} s for each side, alternating; the median counts. \
          The access log is off unless the row says otherwise, and then goes to `/dev/null`. \
-         The host runs with its default limits. Memory is the growth of the resident set by {} connections that have made one request each.\n\n",
+         The host runs with its default limits, but for more connections of one peer in the row on memory. Memory is the growth of the resident set by {} connections that have made one request each.\n\n",
         super::idle::CONNECTIONS
     ));
     text.push_str("| what | Innkeeper | baseline | ratio | wanted |\n|---|--:|--:|--:|--:|\n");

@@ -86,6 +86,8 @@ fn a_coding_that_is_not_chunked_at_the_end() {
         "gzip",
         "",
         ",",
+        ",chunked",
+        "chunked,",
         "xchunked",
         "chunkedchunked",
         "chunked;q=1",

@@ -221,3 +221,38 @@ fn a_body_of_many_writes_arrives_whole() {
     assert_eq!(response.body.len(), 16 * 16 * 16384);
     assert!(response.body.chunks(16).all(|piece| piece == b"0123456789abcdef"));
 }
+
+#[test]
+fn framing_fields_have_one_value() {
+    let server = scripted(json!([
+        ["try", ["set-header", "Transfer-Encoding", []]],
+        ["try", ["set-header", "Content-Length", ["5", "5"]]],
+        ["end", "hello"],
+    ]))
+    .start();
+    server.connect().send(get("/")).expect(
+        "HTTP/1.1 200 OK\r\nDate: <DATE>\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\
+         Content-Length: 5\r\n\r\nhello",
+    );
+    assert_entries(&server, &["set-header failed: invalid-header-value"; 2]);
+}
+
+#[test]
+fn a_reason_counts_as_a_part_of_the_head() {
+    let reason = "a".repeat(200);
+    let server = scripted(json!([["try", ["write-head", 200, reason]], ["end", "ok"]]))
+        .arg("--response-head-bytes-max", "100")
+        .start();
+    assert_eq!(server.connect().ask(get("/")).text(), "ok");
+    assert_entries(&server, &["write-head failed: limit-exceeded"]);
+}
+
+#[test]
+fn a_response_that_was_ended_stays_whole() {
+    let server = scripted(json!([["end", [{ "repeat": "a", "times": 8_000_000 }]], ["trap"]])).start();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        let response = client.ask(get("/"));
+        assert_eq!((response.status(), response.text().len()), (Some(200), 8_000_000));
+    }
+}

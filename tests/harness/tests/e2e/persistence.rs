@@ -234,3 +234,19 @@ fn a_fin_inside_a_request() {
     client.half_close();
     client.expect_close();
 }
+
+#[test]
+fn bytes_that_come_late_do_not_take_the_answer_away() {
+    let server = scripted(json!([
+        ["set-header", "Connection", "close"],
+        ["end", [{ "repeat": "a", "times": 1_000_000 }]],
+    ]))
+    .start();
+    let mut client = server.connect();
+    client.send(get("/"));
+    // The system has all of the answer, and the client has read none of it.
+    wait_access(&server, "/");
+    client.send(get("/late"));
+    assert_eq!(client.read_response().text().len(), 1_000_000);
+    client.expect_close();
+}

@@ -8,7 +8,7 @@ use innkeeper_harness::server::Running;
 use serde_json::json;
 
 use crate::support::{
-    assert_ok, assert_serves, get, lasts, misbehave, refusal, refusal_of, scripted, wait_access,
+    assert_ok, assert_serves, get, lasts, misbehave, promptly, refusal, refusal_of, scripted, wait_access,
 };
 
 const TIME: Duration = Duration::from_millis(300);
@@ -218,4 +218,15 @@ fn a_time_that_the_guest_sets_is_no_longer_than_the_operators() {
         client.send(get("/set-timeout?ms=60000")).read_until("\r\n\r\n");
         assert_eq!(client.read_to_end().0, b"");
     });
+}
+
+#[test]
+fn an_empty_line_does_not_begin_a_request() {
+    let server =
+        misbehave().arg("--keep-alive-timeout", "100ms").arg("--keep-alive-timeout-buffer", "200ms").start();
+    let mut client = server.connect();
+    client.send(get("/ok")).read_until("\r\n\r\nok");
+    client.send("\r\n");
+    // Closed as idle, and not with a 408 at the end of the time for a head.
+    promptly(|| client.expect_close());
 }

@@ -110,3 +110,8 @@ pub use socket::Socket;
 /// ```
 #[doc(inline)]
 pub use innkeeper_guest_macro::handler;
+
+/// The handler in the project's README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -245,6 +245,27 @@ mod tests {
     }
 
     #[test]
+    fn a_longer_line_than_the_rate_passes_a_full_bucket() {
+        let mut bucket = Bucket { left: 10, refilled: Instant::now() + Duration::from_secs(60), dropped: 0 };
+        assert_eq!(bucket.take(100, 10), (true, 0));
+        assert_eq!(bucket.take(1, 10), (false, 0));
+    }
+
+    #[test]
+    fn a_write_is_no_larger_than_permitted() {
+        let mut writer = GuestLog::new("app", 0).stream(Stream::Stdout).writer();
+        assert!(writer.write(Bytes::from(vec![b'x'; WRITE_BYTES_MAX])).is_ok());
+        assert!(writer.write(Bytes::from(vec![b'x'; WRITE_BYTES_MAX + 1])).is_err());
+    }
+
+    #[test]
+    fn a_line_without_end_is_broken() {
+        let mut writer = GuestLog::new("app", 0).stream(Stream::Stdout).writer();
+        writer.append(&vec![b'x'; 2 * LINE_BYTES_MAX + 7]);
+        assert_eq!(writer.line.len(), 7);
+    }
+
+    #[test]
     fn a_line_cannot_forge_another() {
         assert_eq!(printable(b"a\tb\r\x1b[2Jc"), "a\tb\\r\\u{1b}[2Jc");
     }

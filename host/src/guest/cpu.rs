@@ -30,7 +30,7 @@ struct Slice {
 impl Slice {
     /// CPU time used so far. Before the first tick it is wall-clock time, but
     /// no more than can pass without a tick: the rest was somebody else's.
-    fn used(&mut self) -> Duration {
+    fn used(&self) -> Duration {
         self.seen.map_or_else(
             || self.start.elapsed().min(TICK * 2),
             |(used, clock)| used + thread_time().saturating_sub(clock),
@@ -78,7 +78,7 @@ impl Cpu {
         SLICE.set(Some(Slice { start: Instant::now(), seen: None }));
         YIELDED.set(false);
         let polled = run();
-        if let Some(mut slice) = SLICE.take().filter(|_| polled.is_pending()) {
+        if let Some(slice) = SLICE.take().filter(|_| polled.is_pending()) {
             self.add(slice.used());
         }
         polled

@@ -1,7 +1,6 @@
 //! The engine: how components are compiled, where instances live in memory,
 //! and the clock by which guests are preempted.
 
-use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -29,15 +28,11 @@ const KEEP_RESIDENT: (usize, usize, usize) = (4 << 20, 4096, 64 * 1024);
 /// The stack of a guest's fiber: wasm's part, and room for host functions.
 const STACK_BYTES: (usize, usize) = (512 * 1024, 1 << 20);
 
-/// An engine and its clock.
+/// An engine; its clock ticks for as long as it lives.
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
-    _clock: Arc<Clock>,
 }
-
-/// Keeps the clock's thread going.
-struct Clock;
 
 impl Engine {
     /// Makes the engine for components without concurrency (Innkeeper's own
@@ -59,9 +54,8 @@ impl Engine {
         let inner = wasmtime::Engine::new(&config)
             .map_err(plain)
             .with_context(|| format!("cannot set up the sandbox for {} instances", limits.instances_max))?;
-        let clock = Arc::new(Clock);
-        start_clock(inner.weak(), Arc::downgrade(&clock))?;
-        Ok(Engine { inner, _clock: clock })
+        start_clock(inner.weak())?;
+        Ok(Engine { inner })
     }
 
     /// wasmtime's own.
@@ -118,11 +112,10 @@ fn open_cache(cache: &Cache) -> Result<Option<wasmtime::Cache>> {
     }
 }
 
-/// Ticks until the engine or the clock's owners are gone.
-fn start_clock(engine: EngineWeak, clock: Weak<Clock>) -> Result<()> {
+/// Ticks until the engine is gone.
+fn start_clock(engine: EngineWeak) -> Result<()> {
     let tick = move || {
-        while clock.strong_count() > 0 {
-            let Some(engine) = engine.upgrade() else { return };
+        while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
             thread::sleep(TICK);

@@ -51,11 +51,17 @@ pub struct HostState {
 
 #[derive(Debug)]
 struct MemoryLimit {
-    bytes: usize,
-    bytes_max: usize,
-    table_elements: usize,
-    table_elements_max: usize,
+    bytes: Quota,
+    table_elements: Quota,
     reached: Option<&'static str>,
+}
+
+/// What all memories, or all tables, of an instance may come to.
+#[derive(Debug)]
+struct Quota {
+    limit: &'static str,
+    used: usize,
+    max: usize,
 }
 
 impl Instances {
@@ -107,10 +113,12 @@ impl Instances {
                 facts: self.facts.clone(),
                 wasi: None,
                 memory: MemoryLimit {
-                    bytes: 0,
-                    bytes_max: limits.memory_bytes_max,
-                    table_elements: 0,
-                    table_elements_max: limits.table_elements_max,
+                    bytes: Quota { limit: "memory_bytes_max", used: 0, max: limits.memory_bytes_max },
+                    table_elements: Quota {
+                        limit: "table_elements_max",
+                        used: 0,
+                        max: limits.table_elements_max,
+                    },
                     reached: None,
                 },
                 cpu,
@@ -169,13 +177,7 @@ impl ResourceLimiter for MemoryLimit {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let bytes = self.bytes.saturating_add(desired.saturating_sub(current));
-        if bytes > self.bytes_max {
-            self.reached = Some("memory_bytes_max");
-            return Ok(false);
-        }
-        self.bytes = bytes;
-        Ok(true)
+        Ok(self.bytes.grow(current, desired, &mut self.reached))
     }
 
     fn table_growing(
@@ -184,12 +186,19 @@ impl ResourceLimiter for MemoryLimit {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let elements = self.table_elements.saturating_add(desired.saturating_sub(current));
-        if elements > self.table_elements_max {
-            self.reached = Some("table_elements_max");
-            return Ok(false);
+        Ok(self.table_elements.grow(current, desired, &mut self.reached))
+    }
+}
+
+impl Quota {
+    /// Whether one of them may grow; `reached` is told if not.
+    fn grow(&mut self, current: usize, desired: usize, reached: &mut Option<&'static str>) -> bool {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.max {
+            *reached = Some(self.limit);
+            return false;
         }
-        self.table_elements = elements;
-        Ok(true)
+        self.used = used;
+        true
     }
 }

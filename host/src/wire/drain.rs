@@ -95,13 +95,6 @@ impl Drain {
         self.phase() >= Phase::Draining
     }
 
-    /// Waits until closing has come further than `phase`. Can be dropped at
-    /// any time.
-    pub async fn changed_from(&self, phase: Phase) {
-        // An error means that the server is gone without a word: as good as cut.
-        let _ = self.phase.clone().wait_for(|current| *current > phase).await;
-    }
-
     /// Waits until closing has come as far as `phase`. Can be dropped at any
     /// time.
     pub async fn reached(&self, phase: Phase) {

@@ -260,29 +260,24 @@ impl Exchange {
 
     /// Puts the host's own answer in place of the guest's, if nothing of that
     /// was sent; otherwise gives the response up, so that the client can tell.
-    /// A response that was ended stays. Returns whether the answer took its
-    /// place.
-    pub fn answer(&self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) -> bool {
+    /// A response that was ended stays: it is as whole as it can be, and what
+    /// went wrong came after it.
+    pub fn answer(&self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) {
         let state = &mut *self.inner.state.lock();
         if self.inner.drain.is_draining() {
             state.response.forbid_keep_alive();
         }
-        if self.inner.socket.is_destroyed()
-            || state.response.failure() == Some(&MessageError::ConnectionReset)
-        {
-            return false;
+        let gone = self.inner.socket.is_destroyed()
+            || state.response.failure() == Some(&MessageError::ConnectionReset);
+        if gone || state.response.is_ended() {
+            return;
         }
-        if state.response.is_ended() {
-            // It is as whole as it can be: what went wrong came after it.
-            return false;
-        }
-        if !state.response.is_unsent() {
+        if state.response.is_unsent() {
+            state.response.replace(status, body, retry_after, close);
+            state.flush_now(&self.inner.socket);
+        } else {
             state.response.fail(MessageError::Destroyed, false);
-            return false;
         }
-        state.response.replace(status, body, retry_after, close);
-        state.flush_now(&self.inner.socket);
-        true
     }
 
     // The connection, as far as an exchange may touch it.

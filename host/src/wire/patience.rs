@@ -34,7 +34,7 @@ impl Timer {
     }
 }
 
-/// The wait for the phase after the one beside it.
+/// A wait that began in the phase beside it, and wakes at every change.
 type Changed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Waits for draining to reach a phase, over and over in one task.
@@ -63,7 +63,7 @@ impl DrainSignal {
         let drain = self.drain.clone();
         // Unconstrained: out of budget, it would be pending without having
         // registered anything.
-        let mut next: Changed = Box::pin(unconstrained(async move { drain.changed_from(now).await }));
+        let mut next: Changed = Box::pin(unconstrained(async move { drain.reached(phase).await }));
         if next.as_mut().poll(cx).is_ready() {
             // It moved between the two looks; look again.
             cx.waker().wake_by_ref();

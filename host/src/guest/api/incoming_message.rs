@@ -72,13 +72,11 @@ impl HostIncomingMessage for HostState {
     }
 
     fn trailers(&mut self, message: Message) -> Result<Vec<(String, JoinedValue)>> {
-        let lines = self.raw_trailers(message)?;
-        Ok(joined(lines.iter().map(|(name, value)| (name.as_str(), value.as_slice()))))
+        Ok(joined(pairs(&self.raw_trailers(message)?)))
     }
 
     fn trailers_distinct(&mut self, message: Message) -> Result<Vec<(String, Vec<Vec<u8>>)>> {
-        let lines = self.raw_trailers(message)?;
-        Ok(distinct(lines.iter().map(|(name, value)| (name.as_str(), value.as_slice()))))
+        Ok(distinct(pairs(&self.raw_trailers(message)?)))
     }
 
     fn raw_trailers(&mut self, message: Message) -> Result<Vec<Line>> {
@@ -144,4 +142,8 @@ impl HostIncomingMessage for HostState {
         self.table.delete(message)?;
         Ok(())
     }
+}
+
+fn pairs(lines: &[Line]) -> impl Iterator<Item = (&str, &[u8])> {
+    lines.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
 }

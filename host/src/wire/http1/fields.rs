@@ -282,7 +282,8 @@ fn shown(text: &str) -> &str {
     text.char_indices().nth(CHARS_MAX).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
-fn is_framing(name: &str) -> bool {
+/// Whether a field says where the body ends.
+pub fn is_framing(name: &str) -> bool {
     name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use crate::wire::error::MessageError;
-use crate::wire::http1::fields::{FieldLimits, Fields, Line, check_lines, put_line};
+use crate::wire::http1::fields::{FieldLimits, Fields, Line, check_lines, is_framing, put_line};
 use crate::wire::http1::output::Output;
 use crate::wire::http1::response_head::{
     Draft, Framing, Plan, ResponseContext, check_status, put_status_line,
@@ -124,11 +124,6 @@ impl Response {
     /// What waits for the socket.
     pub fn out(&mut self) -> &mut Output {
         &mut self.out
-    }
-
-    /// How much the head may hold.
-    pub fn field_limits(&self) -> FieldLimits {
-        self.context.field_limits
     }
 
     /// Makes this the last response of its connection, as far as that can
@@ -324,12 +319,10 @@ impl Response {
     /// Puts the host's own answer in place of whatever was set and not sent.
     /// The caller has checked [`Response::is_unsent`].
     pub fn replace(&mut self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) {
-        self.out.clear();
-        self.head.clear();
-        self.gathered.clear();
-        let keep_alive = self.context.keep_alive && !close;
-        *self = Response { out: std::mem::take(&mut self.out), ..Response::new(self.context.clone()) };
-        self.keep_alive = keep_alive;
+        // The host may give a body that a guest may not; it is dropped.
+        let context = ResponseContext { reject_body_not_allowed: false, ..self.context.clone() };
+        *self = Response::new(context);
+        self.keep_alive &= !close;
         self.status = status;
         let limits = FieldLimits { bytes_max: usize::MAX, lines_max: usize::MAX };
         let mut set = |name: &str, value: &str| {
@@ -339,9 +332,6 @@ impl Response {
         set("Content-Type", "text/plain; charset=utf-8");
         if let Some(wait) = retry_after {
             set("Retry-After", itoa::Buffer::new().format(wait.as_secs()));
-        }
-        if self.context.reject_body_not_allowed {
-            self.context.reject_body_not_allowed = false;
         }
         let ended = self.end(Some(body.as_bytes().to_vec()));
         debug_assert_eq!(ended, Ok(()), "the host's own answer is well formed");
@@ -472,10 +462,6 @@ fn may_be_trailer(name: &str) -> bool {
                 "content-range",
             ])
             .any(|other| name.eq_ignore_ascii_case(other))
-}
-
-fn is_framing(name: &str) -> bool {
-    name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
 }
 
 #[cfg(test)]

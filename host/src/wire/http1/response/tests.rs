@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn a_declared_length_is_kept_or_the_response_fails(calls in calls(), last: Option<Vec<u8>>, declared in 0..200_u64) {
         let mut response = Response::new(context(true, false));
-        let limits = response.field_limits();
+        let limits = response.context.field_limits;
         response.fields.set("Content-Length", vec![declared.to_string().into_bytes()], limits).unwrap();
         let body = body_of(&calls, last.as_ref());
         let ended = play(&mut response, &calls, last);

@@ -65,7 +65,7 @@ pub fn load(path: &Path) -> Result<Vec<Case>> {
 ///
 /// If the host or the guest cannot be built.
 pub fn play_all(cases: Vec<Case>, report: impl Fn(&Played) + Sync) -> Result<Vec<Played>> {
-    let stage = play::Stage::build()?;
+    let stage = play::Stage::build(cases.iter().filter(|case| support::missing(case).is_none()))?;
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(cases.len()));
     thread::scope(|scope| {

@@ -28,7 +28,7 @@ pub struct Server {
 
 #[derive(Clone, Debug)]
 enum Component {
-    Guest(String),
+    Guest(String, Vec<String>),
     File(PathBuf),
 }
 
@@ -36,7 +36,14 @@ impl Server {
     /// Serves an example or test guest.
     #[must_use]
     pub fn of(guest: &str) -> Self {
-        Self::serving(Component::Guest(guest.to_owned()))
+        Self::with_features(guest, &[])
+    }
+
+    /// Serves a test guest that was built with these features.
+    #[must_use]
+    pub fn with_features(guest: &str, features: &[&str]) -> Self {
+        let features = features.iter().map(ToString::to_string).collect();
+        Self::serving(Component::Guest(guest.to_owned(), features))
     }
 
     /// Serves a component from a file.
@@ -147,7 +154,10 @@ impl Server {
             None => workspace::host_binary()?,
         };
         let component = match &self.component {
-            Component::Guest(name) => guests::component(name)?.to_owned(),
+            Component::Guest(name, features) => {
+                let features: Vec<_> = features.iter().map(String::as_str).collect();
+                guests::variant(name, &features)?
+            }
             Component::File(path) => path.clone(),
         };
         let mut command = Command::new(program);

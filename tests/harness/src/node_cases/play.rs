@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
 
-use super::Outcome;
 use super::judge::{Observed, judge};
 use super::peer::{Peer, Seen};
 use super::script::{Block, Case, Step};
+use super::{Outcome, support};
 use crate::bytes::to_text;
 use crate::logs::LogLine;
 use crate::process::Output;
@@ -27,16 +27,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The guest that runs the ops of a case.
 const GUEST: &str = "node-case";
 
-/// The binary and the guest that all cases are played with.
+/// The binary that all cases are played with; and every variant of the guest
+/// that one of them wants is there.
 pub struct Stage {
     host: PathBuf,
-    guest: PathBuf,
 }
 
 impl Stage {
-    /// Builds both.
-    pub fn build() -> Result<Self> {
-        Ok(Self { host: workspace::host_binary()?, guest: guests::component(GUEST)?.to_owned() })
+    /// Builds them for these cases: beforehand, so that whoever looks on sees
+    /// cargo at work and no case that hangs.
+    pub fn build<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Result<Self> {
+        let host = workspace::host_binary()?;
+        for case in cases {
+            guests::variant(GUEST, &support::features(case))?;
+        }
+        Ok(Self { host })
     }
 
     /// Plays a case.
@@ -76,10 +81,11 @@ impl Stage {
 
     fn serve(&self, case: &Case, upstream: Option<SocketAddr>, pulse: &Pulse) -> Result<Running> {
         let on = serde_json::to_string(&case.on).context("the ops are JSON")?;
-        let mut server = Server::at(&self.guest)
+        let mut server = Server::with_features(GUEST, &support::features(case))
             .program(&self.host)
             .pulse(pulse)
             .env("CASE_ON", &on)
+            .arg("--allow", "server-control")
             .arg("--log-bytes-per-second", "64MiB");
         if let Some(upstream) = upstream {
             server = server.env("CASE_UPSTREAM", &upstream.to_string());

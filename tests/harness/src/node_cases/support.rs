@@ -5,8 +5,13 @@ use serde_json::Value;
 
 use super::script::Case;
 
-/// The exports that a guest can have.
-const EXPORTS: &[&str] = &["request"];
+/// The export that the guest `node-case` always has.
+const ALWAYS: &str = "request";
+
+/// The exports that a guest can have. Those beside [`ALWAYS`] are features of
+/// the guest, of the same names.
+const EXPORTS: &[&str] =
+    &[ALWAYS, "upgrade", "connect", "check-continue", "check-expectation", "client-error"];
 
 /// The ops that the guest `node-case` knows.
 const OPS: &[&str] = &[
@@ -40,6 +45,18 @@ const OPS: &[&str] = &[
     // The body of the request.
     "read-body",
     "echo-body",
+    // The connection, once it is a tunnel.
+    "tunnel-write",
+    "tunnel-read",
+    "tunnel-echo",
+    "tunnel-end",
+    // The answer to what is no good request.
+    "raw-response",
+    // The server itself.
+    "get-connections",
+    "server-close",
+    "close-idle-connections",
+    "close-all-connections",
     // Control.
     "log",
     "sleep-ms",
@@ -48,6 +65,12 @@ const OPS: &[&str] = &[
     "return",
     "try",
 ];
+
+/// The features that the guest has to be built with for a case.
+#[must_use]
+pub fn features(case: &Case) -> Vec<&str> {
+    case.on.keys().map(String::as_str).filter(|export| *export != ALWAYS).collect()
+}
 
 /// Why a case cannot be played; none if it can.
 #[must_use]

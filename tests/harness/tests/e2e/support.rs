@@ -31,6 +31,14 @@ pub fn scripted(request: Value) -> Server {
     Server::of("node-case").env("CASE_ON", &json!({ "request": request }).to_string())
 }
 
+/// The same, with ops for each export: the guest has those that are named, and
+/// `request`.
+pub fn scripted_on(on: Value) -> Server {
+    let exports = on.as_object().expect("exports are named").keys();
+    let features: Vec<_> = exports.map(String::as_str).filter(|export| *export != "request").collect();
+    Server::with_features("node-case", &features).env("CASE_ON", &on.to_string())
+}
+
 /// A request without a body.
 pub fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: inn\r\n\r\n")

@@ -8,6 +8,7 @@
 //! one place that waits.
 
 pub mod bytes;
+pub mod chromium;
 pub mod golden;
 pub mod guests;
 pub mod logs;

@@ -23,6 +23,13 @@ pub fn cargo() -> Command {
     command
 }
 
+/// The executable of this name in the first folder of PATH that has one.
+#[must_use]
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
 /// The `innkeeper` binary of the same profile as the running executable,
 /// built once per process. `INNKEEPER_BIN` names another one and spares the
 /// build; `cargo xtask test` sets it.

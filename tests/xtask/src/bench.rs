@@ -270,8 +270,7 @@ fn find_wasmtime(args: &Args) -> Result<Option<PathBuf>> {
         }
         return Ok(Some(path));
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    Ok(env::split_paths(&path).map(|folder| folder.join("wasmtime")).find(|path| path.is_file()))
+    Ok(workspace::on_path("wasmtime"))
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {

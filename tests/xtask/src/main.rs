@@ -2,6 +2,7 @@
 //! with the tests is in `tests/harness`.
 
 mod bench;
+mod chromium;
 mod node_cases;
 mod run;
 mod test;
@@ -27,7 +28,7 @@ enum Task {
     /// Build the examples and test guests, and print where they are
     Guests,
     /// Check and test everything, as CI does
-    Test,
+    Test(test::Args),
     /// Play the scripted HTTP cases against the real binary
     NodeCases(node_cases::Args),
     /// Measure the host beside its baselines, and write docs/benchmarks.md
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Run(args) => run::run(&args),
         Task::Guests => print_guests(),
-        Task::Test => test::test(),
+        Task::Test(args) => test::test(&args),
         Task::NodeCases(args) => node_cases::play(&args),
         Task::Bench(args) => bench::bench(&args),
     };

@@ -1,11 +1,24 @@
 //! `cargo xtask test`: every check there is, one after another, as CI runs it.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use innkeeper_harness::chromium::VARIABLE;
 use innkeeper_harness::workspace::{cargo, command_line};
 use innkeeper_harness::{guests, workspace};
+
+use crate::chromium::chromium;
+
+/// Check and test everything, as CI does
+#[derive(clap::Args)]
+pub struct Args {
+    /// Leave out the test that drives Chromium; without this one is installed
+    /// if there is none and that can be done
+    #[arg(long)]
+    without_browser: bool,
+}
 
 /// One check.
 struct Step {
@@ -14,10 +27,11 @@ struct Step {
 }
 
 /// Runs the checks, and stops at the first that fails.
-pub fn test() -> Result<()> {
+pub fn test(args: &Args) -> Result<()> {
     let begun = Instant::now();
     guests::ensure_target()?;
-    for mut step in steps()? {
+    let browser = if args.without_browser { None } else { Some(chromium()?) };
+    for mut step in steps(browser.as_deref())? {
         println!("── {}: {}", step.name, command_line(&step.command));
         let begun = Instant::now();
         if workspace::run(&mut step.command).is_err() {
@@ -25,11 +39,12 @@ pub fn test() -> Result<()> {
         }
         println!("── {}: {:.1} s\n", step.name, begun.elapsed().as_secs_f32());
     }
-    println!("all checks passed in {:.0} s", begun.elapsed().as_secs_f32());
+    let but = if args.without_browser { " but that in a browser" } else { "" };
+    println!("all checks{but} passed in {:.0} s", begun.elapsed().as_secs_f32());
     Ok(())
 }
 
-fn steps() -> Result<Vec<Step>> {
+fn steps(browser: Option<&Path>) -> Result<Vec<Step>> {
     let host = workspace::target_dir()?.join("debug/innkeeper");
     let step = |name, command| Step { name, command };
     let mut steps = vec![
@@ -40,7 +55,7 @@ fn steps() -> Result<Vec<Step>> {
         // All targets at once, so that the tests and the binary that they start
         // have the same features, and the sandbox is compiled once.
         step("build", task(&["build", "--all-targets"])),
-        step("tests", with(task(&["test"]), "INNKEEPER_BIN", &host.to_string_lossy())),
+        step("tests", with(tests(browser), "INNKEEPER_BIN", &host.to_string_lossy())),
         step(
             "documentation",
             with(
@@ -56,6 +71,16 @@ fn steps() -> Result<Vec<Step>> {
         println!("cargo-deny is not installed: dependencies are not checked (`cargo install cargo-deny`)");
     }
     Ok(steps)
+}
+
+fn tests(browser: Option<&Path>) -> Command {
+    match browser {
+        Some(path) => with(task(&["test"]), VARIABLE, &path.to_string_lossy()),
+        None => {
+            println!("--without-browser: the test of websocket-echo in Chromium is left out");
+            task(&["test", "--", "--skip", "browser::"])
+        }
+    }
 }
 
 /// Guests are linted as what they are: components.

@@ -1,6 +1,7 @@
 //! The end-to-end tests: the real binary, real components, real sockets.
 
 mod support;
+mod devtools;
 
 mod cli;
 mod serve;
@@ -17,4 +18,6 @@ mod misbehave;
 mod pooled;
 mod drain;
 mod cases;
+mod websocket;
+mod browser;
 mod seams;

@@ -7,8 +7,10 @@ use thiserror::Error;
 use tracing::Level;
 
 use crate::guest::call::Stopped;
-use crate::wire::error::MessageError;
+use crate::wire::error::{ClientFault, MessageError};
+use crate::wire::exchange::Exchange;
 use crate::wire::http1::status::sentence;
+use crate::wire::refusal::Refusal;
 use crate::wire::watch::Interruption;
 
 /// Why an exchange did not go as its client hoped.
@@ -27,6 +29,12 @@ pub enum Fault {
     /// The body did not come.
     #[error("request_timeout: the request body did not come")]
     RequestTimeout,
+    /// It sent what is not to be answered by a guest.
+    #[error("{0}")]
+    Client(ClientFault),
+    /// It sent a CONNECT to a guest without an export for it.
+    #[error("CONNECT, and no connect-handler")]
+    ConnectRefused,
 
     // The guest's.
     /// It returned without `end`.
@@ -52,6 +60,9 @@ pub enum Fault {
     /// As many exchanges as instances.
     #[error("instances_max: {0} exchanges are in flight")]
     Overloaded(u32),
+    /// As many tunnels as may be.
+    #[error("tunnels_max: {0} connections are taken over")]
+    TunnelsFull(u32),
     /// The pool has no room.
     #[error("the pool has no room for another instance")]
     PoolFull,
@@ -83,14 +94,57 @@ impl Fault {
             retry_after: retry_after.map(Duration::from_secs),
         };
         match self {
-            Fault::ClientGone | Fault::Destroyed => row(None, Level::DEBUG, true, None),
+            Fault::Client(fault) => row(Some(fault.status()), Level::DEBUG, fault.closes(), None),
+            Fault::ClientGone | Fault::Destroyed | Fault::ConnectRefused => row(None, Level::DEBUG, true, None),
             Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true, None),
             Fault::RequestTimeout => row(Some(408), Level::INFO, true, None),
             Fault::NotEnded(_) | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),
             Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => row(Some(500), Level::ERROR, false, None),
-            Fault::Overloaded(_) | Fault::PoolFull => row(Some(503), Level::WARN, false, Some(1)),
+            Fault::Overloaded(_) | Fault::TunnelsFull(_) | Fault::PoolFull => {
+                row(Some(503), Level::WARN, false, Some(1))
+            }
             Fault::Cut => row(None, Level::WARN, true, None),
         }
+    }
+}
+
+impl Fault {
+    /// What a guest may word the answer to: the client's own mistakes, as long
+    /// as nothing else was answered.
+    pub fn refusal(&self, exchange: &Exchange) -> Option<Refusal> {
+        let of_head = |fault| Some(Refusal::of_body(fault, &[]));
+        match self {
+            Fault::Client(ClientFault::Expectation) => None,
+            Fault::Client(fault) => of_head(*fault),
+            Fault::RequestTimeout if exchange.is_unsent() => of_head(ClientFault::RequestTimeout),
+            Fault::NotEnded(_) => exchange.take_refusal(),
+            _ => None,
+        }
+    }
+}
+
+/// Logs a fault, and does for client and connection what follows from it.
+/// `worded` are the guest's words for it, status line and all.
+pub fn report(exchange: &Exchange, app: &str, fault: &Fault, worded: Option<Vec<u8>>) {
+    let then = fault.consequence();
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::event!(tracing::Level::$level, app, exchange = exchange.id(), "{fault}")
+        };
+    }
+    match then.level {
+        Level::ERROR => log!(ERROR),
+        Level::WARN => log!(WARN),
+        Level::INFO => log!(INFO),
+        _ => log!(DEBUG),
+    }
+    match (then.status, worded) {
+        (Some(_), Some(bytes)) => exchange.answer_raw(bytes),
+        (Some(status), None) => {
+            let body = sentence_with_id(status, exchange.id());
+            exchange.answer(status, &body, then.retry_after, then.close);
+        }
+        (None, _) => exchange.abandon(MessageError::ConnectionReset),
     }
 }
 

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::admission::Permit;
-use crate::error::{Fault, sentence_with_id};
-use crate::guest::call::call;
+use crate::error::{Fault, report};
+use crate::event::{Event, event_of, ordinary_event_of};
+use crate::guest::call::{Called, call};
+use crate::guest::client_error::reworded;
 use crate::telemetry::access;
 use crate::wire::connection::Answer;
-use crate::wire::error::{ClientFault, MessageError};
+use crate::wire::error::WRITE_STALL;
 use crate::wire::exchange::Exchange;
+use crate::wire::refusal::Refusal;
 use crate::wire::socket::Socket;
 use crate::wire::watch::flushed;
 
@@ -32,20 +35,22 @@ impl Answer for Handler {
         Box::pin(handle(self.app.clone(), exchange))
     }
 
-    fn judged(&self, exchange: &Exchange) {
-        access::log(exchange, None);
-    }
-
-    fn refused(&self, socket: &Socket, fault: ClientFault) {
-        access::log_refused(socket, fault);
+    fn refuse(
+        &self,
+        socket: Arc<Socket>,
+        refusal: Refusal,
+    ) -> Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>> {
+        access::log_refused(&socket, refusal.fault);
+        let app = self.app.clone();
+        Box::pin(async move { reword(&app, socket, refusal).await })
     }
 }
 
 /// route → admit → call → finish. The permit outlives the last byte.
 async fn handle(app: Arc<App>, exchange: Exchange) {
-    let (permit, answered) = match app.admission.admit() {
-        Ok(permit) => {
-            let answered = run(&app, &permit, &exchange).await;
+    let (permit, answered) = match admit(&app, &exchange) {
+        Ok((event, permit)) => {
+            let answered = run(&app, event, &permit, &exchange).await;
             (Some(permit), answered)
         }
         Err(fault) => (None, Err(fault)),
@@ -55,14 +60,49 @@ async fn handle(app: Arc<App>, exchange: Exchange) {
     access::log(&exchange, Some(&app.name));
 }
 
+/// Decides who answers, and whether there is room for that.
+fn admit(app: &App, exchange: &Exchange) -> Result<(Event, Permit), Fault> {
+    let event = event_of(exchange, app.instances.exports())?;
+    Ok((event, app.admission.admit(event.takes_over())?))
+}
+
 /// Has a guest answer; says what went wrong, if anything did.
-async fn run(app: &App, _permit: &Permit, exchange: &Exchange) -> Result<(), Fault> {
-    let instance = call(&app.instances, exchange.clone(), &app.demotion).await?;
-    app.instances.give_back(instance);
-    match exchange.with_response(|response| response.is_ended()) {
-        _ if exchange.socket().is_destroyed() => Err(Fault::Destroyed),
-        true => Ok(()),
-        false => Err(Fault::NotEnded(exchange.record().failure)),
+async fn run(app: &App, mut event: Event, _permit: &Permit, exchange: &Exchange) -> Result<(), Fault> {
+    let exports = app.instances.exports();
+    if exports.client_error {
+        exchange.defer_refusal();
+    }
+    loop {
+        if !event.takes_over() {
+            exchange.answer_expectation(event == Event::CheckContinue);
+        }
+        match call(&app.instances, exchange.clone(), event, &app.demotion).await? {
+            Called::Answered(instance) => {
+                app.instances.give_back(instance);
+                return judge(exchange);
+            }
+            Called::Declined(instance) => {
+                app.instances.give_back(instance);
+                event = ordinary_event_of(exchange.head(), exports)?;
+            }
+        }
+    }
+}
+
+/// What an exchange came to whose guest has returned.
+fn judge(exchange: &Exchange) -> Result<(), Fault> {
+    let (ended, failure) =
+        exchange.with_response(|response| (response.is_ended(), response.failure().cloned()));
+    match failure {
+        _ if exchange.is_dropped() => Err(Fault::Destroyed),
+        _ if ended => Ok(()),
+        Some(WRITE_STALL) => Err(Fault::WriteStall),
+        // A tunnel needs no end of its own, but an answer.
+        None if exchange.is_tunnel() && !exchange.is_tunnel_unanswered() => {
+            let _ = exchange.end_tunnel(None);
+            Ok(())
+        }
+        failure => Err(Fault::NotEnded(failure)),
     }
 }
 
@@ -70,35 +110,35 @@ async fn run(app: &App, _permit: &Permit, exchange: &Exchange) -> Result<(), Fau
 /// leaves the rest unsent.
 async fn finish(exchange: &Exchange, app: &App, answered: Result<(), Fault>) {
     if let Err(fault) = answered {
-        report(exchange, app, &fault);
+        match fault.refusal(exchange) {
+            Some(refusal) => {
+                let fault = Fault::Client(refusal.fault);
+                let worded = reword(app, exchange.socket().clone(), refusal).await;
+                report(exchange, &app.name, &fault, worded);
+            }
+            None => report(exchange, &app.name, &fault, None),
+        }
         if exchange.record().failure.is_some() {
             return;
         }
     }
     if let Err(interruption) = flushed(exchange).await {
-        report(exchange, app, &interruption.into());
+        report(exchange, &app.name, &interruption.into(), None);
     }
 }
 
-/// Logs a fault, and does for client and connection what follows from it.
-fn report(exchange: &Exchange, app: &App, fault: &Fault) {
-    let then = fault.consequence();
-    macro_rules! log {
-        ($level:ident) => {
-            tracing::event!(tracing::Level::$level, app = app.name, exchange = exchange.id(), "{fault}")
-        };
+/// Has the guest word the answer to a client's fault, if it has an export for
+/// that and there is room to call it.
+async fn reword(app: &App, socket: Arc<Socket>, refusal: Refusal) -> Option<Vec<u8>> {
+    if !app.instances.exports().client_error {
+        return None;
     }
-    match then.level {
-        tracing::Level::ERROR => log!(ERROR),
-        tracing::Level::WARN => log!(WARN),
-        tracing::Level::INFO => log!(INFO),
-        _ => log!(DEBUG),
-    }
-    match then.status {
-        Some(status) => {
-            let body = sentence_with_id(status, exchange.id());
-            exchange.answer(status, &body, then.retry_after, then.close);
-        }
-        None => exchange.abandon(MessageError::ConnectionReset),
-    }
+    let permit = app.admission.admit(false).ok()?;
+    let worded = reworded(&app.instances, &socket, refusal, &app.demotion).await;
+    drop(permit);
+    worded.unwrap_or_else(|stopped| {
+        let fault = Fault::from(stopped);
+        tracing::error!(app = app.name, peer = %socket.peer(), "client-error-handler: {fault}");
+        None
+    })
 }

@@ -8,17 +8,19 @@
 //! 2. [`wire::listener`] accepts, and starts a [`wire::connection`];
 //! 3. [`wire::connection`] waits for a request, reads its head
 //!    ([`wire::http1::head`]) and makes an [`wire::exchange`];
-//! 4. [`handler`] admits it ([`app::admission`]), takes an instance
-//!    ([`guest::instance`]), calls the guest ([`guest::call`]) and finishes;
+//! 4. [`handler`] decides which export has it ([`event`]), admits it
+//!    ([`app::admission`]), takes an instance ([`guest::instance`]), calls the
+//!    guest ([`guest::call`]) and finishes;
 //! 5. the guest's calls (`guest::api`) read the body ([`wire::http1::body`])
-//!    and write the response ([`wire::http1::response`]) through the exchange;
+//!    and write the response ([`wire::http1::response`]) through the exchange,
+//!    or have the bare connection (`wire::exchange::tunnel`);
 //! 6. [`wire::connection`] takes the connection back: the next request, or a
 //!    lingering close.
 //!
 //! To embed it, start at [`server::Server`]:
 //!
 //! ```no_run
-//! use innkeeper::config::{AppConfig, Cache, Config, InstancePolicy, Limits};
+//! use innkeeper::config::{AppConfig, Cache, Config, Grants, InstancePolicy, Limits};
 //! use innkeeper::server::Server;
 //!
 //! # async fn example() -> anyhow::Result<()> {
@@ -29,6 +31,7 @@
 //!         component: "hello.wasm".into(),
 //!         env: Vec::new(),
 //!         instances: InstancePolicy::PerRequest,
+//!         grants: Grants::default(),
 //!     },
 //!     limits: Limits::default(),
 //!     cache: Cache::Default,
@@ -56,6 +59,7 @@
 pub mod server;
 pub mod wire;
 pub mod handler;
+pub mod event;
 pub mod app;
 pub mod guest;
 pub mod config;

@@ -3,6 +3,7 @@
 //! `Server::bind` → `Server::addresses` → `Server::run`.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use crate::handler::Handler;
 use crate::wire::connection::Shared;
 use crate::wire::drain::{Drain, DrainControl, DrainReport, Phase};
 use crate::wire::listener::{Census, accept};
+use crate::wire::site::{Control, Site};
+use crate::wire::timeouts::Timeouts;
 
 /// Connections that the system completes before they are accepted (Node: 511;
 /// the system lowers it to what it allows).
@@ -31,7 +34,9 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     handler: Arc<Handler>,
     limits: Arc<Limits>,
-    control: DrainControl,
+    timeouts: Arc<Timeouts>,
+    census: Census,
+    control: Arc<DrainControl>,
     drain: Drain,
 }
 
@@ -41,15 +46,19 @@ impl Server {
     /// # Errors
     /// An app that cannot be served, an address that cannot be bound.
     pub async fn bind(config: &Config) -> Result<Self> {
-        let app = App::load(config)?;
+        let (control, drain) = DrainControl::new();
+        let (control, census) = (Arc::new(control), Census::default());
+        let timeouts = Arc::new(Timeouts::new(&config.limits));
+        let app = App::load(config, Control::new(control.clone(), census.clone(), timeouts.clone()))?;
         let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-        let (control, drain) = DrainControl::new();
         Ok(Server {
             listeners,
             addresses,
             handler: Arc::new(Handler::new(app)),
             limits: Arc::new(config.limits.clone()),
+            timeouts,
+            census,
             control,
             drain,
         })
@@ -60,21 +69,33 @@ impl Server {
         &self.addresses
     }
 
-    /// Serves until `stop` completes, then drains: idle connections close at
-    /// once, exchanges in flight have `drain_timeout`, or until `cut`
-    /// completes. Dropping the future drops the listeners and leaves the
+    /// Serves until `stop` completes or an app closes its server, then drains:
+    /// idle connections close at once, exchanges in flight have
+    /// `drain_timeout`, or until `cut` completes after `stop`. Dropping the future drops the listeners and leaves the
     /// connections to the runtime.
     pub async fn run(self, stop: impl Future<Output = ()>, cut: impl Future<Output = ()>) -> DrainReport {
-        let Server { listeners, handler, limits, control, drain, .. } = self;
-        let census = Census::default();
+        let Server { listeners, handler, limits, timeouts, census, control, drain, .. } = self;
         let drain_timeout = limits.drain_timeout;
-        let shared = Shared { limits, drain, answer: handler };
+        let shared = Shared { site: Arc::new(Site { limits, timeouts, drain }), answer: handler };
         for listener in listeners {
             tokio::spawn(accept(listener, census.clone(), shared.clone()));
         }
         drop(shared);
-        stop.await;
-        control.advance(Phase::Draining);
+        let mut stop = pin!(stop);
+        let stopped = tokio::select! {
+            () = &mut stop => true,
+            () = control.reached(Phase::Draining) => false,
+        };
+        if !control.advance(Phase::Draining) {
+            tracing::info!(target: "drain", "draining: the app has closed its server");
+        }
+        let cut = async {
+            if !stopped {
+                // The first word to stop is no news.
+                stop.await;
+            }
+            cut.await;
+        };
         tokio::select! {
             drained = timeout(drain_timeout, control.connections_closed()) => {
                 if drained.is_err() {

@@ -12,6 +12,7 @@ use crate::guest::component::Guest;
 use crate::guest::demotion::Demotion;
 use crate::guest::engine::Engine;
 use crate::guest::instance::Instances;
+use crate::wire::site::Control;
 
 /// A component with its name, its limits and its instances.
 pub struct App {
@@ -26,19 +27,20 @@ pub struct App {
 }
 
 impl App {
-    /// Loads the app that `config` names.
+    /// Loads the app that `config` names, which may `control` its listening
+    /// side if it was granted that.
     ///
     /// # Errors
     /// A component that cannot be read, compiled or linked; a system without
     /// room for the sandbox.
-    pub fn load(config: &Config) -> Result<Self> {
+    pub fn load(config: &Config, control: Control) -> Result<Self> {
         let limits = Arc::new(config.limits.clone());
         let engine = Engine::new(&limits, &config.cache)?;
         let guest = Guest::load(&engine, &config.app.component)?;
         Ok(App {
             name: config.app.name.clone(),
-            admission: Admission::new(limits.instances_max),
-            instances: Arc::new(Instances::new(engine, guest, &config.app, limits)),
+            admission: Admission::new(limits.instances_max, limits.tunnels_max),
+            instances: Arc::new(Instances::new(engine, guest, &config.app, limits, control)?),
             demotion: Demotion::new()?,
         })
     }

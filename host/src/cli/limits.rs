@@ -73,6 +73,15 @@ pub struct LimitFlags {
     /// Make a body on a response that has none an error instead of dropping it.
     #[arg(long, help_heading = "Responses")]
     reject_body_not_allowed: bool,
+    /// Connections at once that guests have taken over; one more is told 503.
+    #[arg(long, help_heading = "Tunnels", value_name = "COUNT", default_value_t = Limits::default().tunnels_max)]
+    tunnels_max: u32,
+    /// Time without a byte in either direction on such a connection, or `off`.
+    #[arg(long, help_heading = "Tunnels", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().tunnel_idle_timeout))]
+    tunnel_idle_timeout: OptionalTime,
+    /// CPU time that a guest earns for each second that it has one.
+    #[arg(long, help_heading = "Tunnels", value_name = "DURATION", default_value_t = Time(Limits::default().tunnel_cpu_per_second))]
+    tunnel_cpu_per_second: Time,
     /// Bytes of linear memory of one instance.
     #[arg(long, help_heading = "Guests", value_name = "BYTES", default_value_t = Size::of(Limits::default().memory_bytes_max))]
     memory_bytes_max: Size,
@@ -123,6 +132,9 @@ impl LimitFlags {
             response_head_bytes_max: self.response_head_bytes_max.as_usize(),
             response_buffer_bytes_max: self.response_buffer_bytes_max.as_usize(),
             reject_body_not_allowed: self.reject_body_not_allowed,
+            tunnels_max: self.tunnels_max,
+            tunnel_idle_timeout: self.tunnel_idle_timeout.0,
+            tunnel_cpu_per_second: self.tunnel_cpu_per_second.0,
             memory_bytes_max: self.memory_bytes_max.as_usize(),
             table_elements_max: self.table_elements_max,
             instances_max: self.instances_max,

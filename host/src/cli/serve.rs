@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::LimitFlags;
-use crate::config::{AppConfig, Cache, Config, InstancePolicy};
+use crate::config::{AppConfig, Cache, Config, Grants, InstancePolicy, TcpGrant};
 use crate::server::Server;
 use crate::telemetry::logs::{self, Format};
 
@@ -30,6 +30,12 @@ pub struct Serve {
     /// Environment variable for the guest; may be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
     env: Vec<(String, String)>,
+
+    /// Grants the guest something beside answering; may be given several
+    /// times. `server-control`: to see and control its listening side.
+    /// `tcp=HOST:PORT`: to open TCP connections there.
+    #[arg(long, value_name = "GRANT", value_parser = parse_grant)]
+    allow: Vec<Grant>,
 
     /// The app's name in logs; the file's name without `.wasm` if not given.
     #[arg(long)]
@@ -59,6 +65,13 @@ pub struct Serve {
 
     #[command(flatten)]
     limits: LimitFlags,
+}
+
+/// One `--allow`.
+#[derive(Debug, Clone)]
+enum Grant {
+    ServerControl,
+    Tcp(TcpGrant),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -112,6 +125,7 @@ impl Serve {
                     Instances::PerRequest => InstancePolicy::PerRequest,
                     Instances::Pooled => InstancePolicy::Pooled,
                 },
+                grants: grants(self.allow),
             },
             limits: self.limits.limits(),
             cache: match self.cache {
@@ -162,6 +176,33 @@ async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     }
+}
+
+fn grants(allowed: Vec<Grant>) -> Grants {
+    let mut grants = Grants::default();
+    for grant in allowed {
+        match grant {
+            Grant::ServerControl => grants.server_control = true,
+            Grant::Tcp(grant) => grants.tcp.push(grant),
+        }
+    }
+    grants
+}
+
+fn parse_grant(text: &str) -> Result<Grant, String> {
+    if text == "server-control" {
+        return Ok(Grant::ServerControl);
+    }
+    let Some(address) = text.strip_prefix("tcp=") else {
+        return Err("there are the grants server-control and tcp=HOST:PORT".to_owned());
+    };
+    let (host, port) = address.rsplit_once(':').ok_or("write it as tcp=HOST:PORT")?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let port = port.parse().map_err(|_| format!("{port:?} is no port; write it as tcp=HOST:PORT"))?;
+    if host.is_empty() || port == 0 {
+        return Err("a host and a port are needed; write it as tcp=HOST:PORT".to_owned());
+    }
+    Ok(Grant::Tcp(TcpGrant { host: host.to_owned(), port }))
 }
 
 fn parse_env(text: &str) -> Result<(String, String), String> {

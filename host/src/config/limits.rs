@@ -65,6 +65,19 @@ pub struct Limits {
     /// Time for exchanges in flight once the server drains.
     pub drain_timeout: Duration,
 
+    /// Connections at once that guests have taken over, after an upgrade or
+    /// CONNECT; one more is told 503. Each of them counts for `instances_max`
+    /// too, so this keeps instances free for requests.
+    pub tunnels_max: u32,
+    /// Time without a byte in either direction after which such a connection
+    /// is dropped: long enough for protocols that ping, short enough that a
+    /// peer that vanished does not cost an instance for ever.
+    pub tunnel_idle_timeout: Option<Duration>,
+    /// CPU time that a guest earns for each second that it has such a
+    /// connection, on top of `cpu_time_max`, which is also the most that it
+    /// can save up.
+    pub tunnel_cpu_per_second: Duration,
+
     /// Bytes of linear memory of one instance, all its memories together.
     pub memory_bytes_max: usize,
     /// Elements of all tables of one instance.
@@ -76,7 +89,8 @@ pub struct Limits {
     pub requests_per_instance_max: u64,
     /// CPU time of one call into a guest.
     pub cpu_time_max: Option<Duration>,
-    /// Time of one call into a guest, waiting included.
+    /// Time of one call into a guest, waiting included; not for a call that
+    /// has taken its connection over.
     pub wall_time_max: Option<Duration>,
     /// Resource handles of one instance, of the host's and its own.
     pub handles_max: usize,
@@ -108,6 +122,9 @@ impl Default for Limits {
             response_head_bytes_max: 64 * 1024,
             response_buffer_bytes_max: 1 << 20,
             drain_timeout: Duration::from_secs(30),
+            tunnels_max: 500,
+            tunnel_idle_timeout: Some(Duration::from_secs(600)),
+            tunnel_cpu_per_second: Duration::from_millis(100),
             memory_bytes_max: 128 << 20,
             table_elements_max: 100_000,
             instances_max: 1_000,

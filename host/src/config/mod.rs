@@ -32,6 +32,26 @@ pub struct AppConfig {
     pub env: Vec<(String, String)>,
     /// How instances come and go.
     pub instances: InstancePolicy,
+    /// What it may do beside answering.
+    pub grants: Grants,
+}
+
+/// What an operator grants an app. By default it is nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// To see and control its own listening side.
+    pub server_control: bool,
+    /// To open TCP connections to these.
+    pub tcp: Vec<TcpGrant>,
+}
+
+/// A host and a port that an app may connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpGrant {
+    /// A name or an IP address, as the guest has to give it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
 }
 
 /// How long an instance lives.

@@ -4,13 +4,16 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use wasmtime::component::ResourceTableError;
+use wasmtime::component::{Resource, ResourceTableError};
+use wasmtime::error::Context as _;
 use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::guest::api::{self, bindings::App as Bindings};
+use crate::event::Event;
+use crate::guest::api;
+use crate::guest::component::Entries;
 use crate::guest::cpu::{Cpu, has_yielded};
 use crate::guest::demotion::Demotion;
 use crate::guest::instance::{Instance, Instances};
@@ -38,83 +41,151 @@ pub enum Stopped {
     Interrupted(Interruption),
 }
 
-type Running = Pin<Box<dyn Future<Output = Result<Instance, Stopped>> + Send>>;
+/// What came of a call that returned.
+pub enum Called {
+    /// The guest has had the exchange.
+    Answered(Instance),
+    /// It does not want the upgrade; the request is an ordinary one.
+    Declined(Instance),
+}
 
-/// Makes or takes an instance and has it answer `exchange`; gives it back once
-/// the handler has returned. Dropping the future ends the guest and leaves the
-/// exchange as it is.
+/// Makes or takes an instance and has it answer `exchange`, by the export that
+/// `event` is for, which it must have; gives the instance back once the handler
+/// has returned. Dropping the future ends the guest and leaves the exchange as
+/// it is.
 ///
 /// # Errors
 /// Why the handler did not return; the instance is gone then.
 pub async fn call(
     instances: &Arc<Instances>,
     exchange: Exchange,
+    event: Event,
     demotion: &Demotion,
-) -> Result<Instance, Stopped> {
-    // Boxed, so that it can be handed over while it runs.
-    let mut running: Running = Box::pin(run(instances.clone(), exchange));
-    let finished = poll_fn(|cx| match running.as_mut().poll(cx) {
-        Poll::Ready(called) => Poll::Ready(Some(called)),
-        Poll::Pending if has_yielded() => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    });
-    match finished.await {
-        Some(called) => called,
-        None => match demotion.run(running).await {
-            Ok(called) => called,
-            Err(error) => Err(Stopped::Trapped(format!("{error:#}"))),
-        },
-    }
+) -> Result<Called, Stopped> {
+    demotion.as_needed(Box::pin(run(instances.clone(), exchange, event))).await
 }
 
-async fn run(instances: Arc<Instances>, exchange: Exchange) -> Result<Instance, Stopped> {
+async fn run(instances: Arc<Instances>, exchange: Exchange, event: Event) -> Result<Called, Stopped> {
     let cpu = Arc::new(Cpu::new(exchange.limits().cpu_time_max));
     let deadline = exchange.limits().wall_time_max.and_then(|max| exchange.started().checked_add(max));
     let mut watch = Watch::new(exchange.clone());
-    let mut answering = pin!(answer(&instances, &cpu, exchange.clone()));
-    poll_fn(|cx| {
-        exchange.expect_nothing();
-        if let Poll::Ready(result) = cpu.slice(|| answering.as_mut().poll(cx)) {
-            return Poll::Ready(result);
-        }
+    let answering = pin!(answer(&instances, &cpu, exchange.clone(), event));
+    supervised(&cpu, answering, |cx| {
         if !has_yielded() || exchange.is_stalled() {
             // What the guest has written is on the wire while it waits; and
             // what did not fit before goes on while it computes. If that
             // fails, the response knows.
             let _ = exchange.poll_flush(cx);
         }
-        watch.poll(cx, deadline).map(|interruption| match interruption {
-            Interruption::Deadline => Err(Stopped::WallTime),
-            other => Err(Stopped::Interrupted(other)),
-        })
+        // A tunnel has no end of its own.
+        let deadline = deadline.filter(|_| !exchange.is_tunnel());
+        let over = watch.poll(cx, deadline).map(|interruption| match interruption {
+            Interruption::Deadline => Stopped::WallTime,
+            other => Stopped::Interrupted(other),
+        });
+        // Whoever waits for the body says so when it is polled.
+        exchange.expect_nothing();
+        over
     })
     .await
 }
 
-/// What runs in slices: a component's start, too, is its own code.
-async fn answer(instances: &Instances, cpu: &Arc<Cpu>, exchange: Exchange) -> Result<Instance, Stopped> {
-    let mut instance = match instances.take(cpu).await {
-        Ok(instance) => instance,
-        Err(error) if error.is::<PoolConcurrencyLimitError>() => return Err(Stopped::Full),
-        Err(error) => return Err(blame(&error, None)),
-    };
-    match handle(&mut instance, exchange).await {
-        Ok(()) => Ok(instance),
+/// Runs what a guest does in slices of `cpu`, and looks after each whether it
+/// is `over`.
+pub(super) async fn supervised<T>(
+    cpu: &Cpu,
+    mut guest: Pin<&mut (impl Future<Output = Result<T, Stopped>> + Send)>,
+    mut over: impl FnMut(&mut Context<'_>) -> Poll<Stopped>,
+) -> Result<T, Stopped> {
+    poll_fn(|cx| match cpu.slice(|| guest.as_mut().poll(cx)) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => over(cx).map(Err),
+    })
+    .await
+}
+
+/// An instance for one call. Its start, too, is the guest's own code.
+pub(super) async fn instance_of(instances: &Instances, cpu: &Arc<Cpu>) -> Result<Instance, Stopped> {
+    match instances.take(cpu).await {
+        Ok(mut instance) => {
+            // Two ticks: a call begun just before a tick is not hit by it.
+            instance.store.set_epoch_deadline(2);
+            Ok(instance)
+        }
+        Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(Stopped::Full),
+        Err(error) => Err(blame(&error, None)),
+    }
+}
+
+/// What runs in slices.
+async fn answer(
+    instances: &Instances,
+    cpu: &Arc<Cpu>,
+    exchange: Exchange,
+    event: Event,
+) -> Result<Called, Stopped> {
+    let mut instance = instance_of(instances, cpu).await?;
+    match handle(&mut instance, instances.entries(), cpu, exchange, event).await {
+        Ok(true) => Ok(Called::Answered(instance)),
+        Ok(false) => Ok(Called::Declined(instance)),
         Err(error) => Err(blame(&error, instance.memory_limit_reached())),
     }
 }
 
-async fn handle(instance: &mut Instance, exchange: Exchange) -> wasmtime::Result<()> {
-    let Instance { store, bindings, .. } = instance;
-    // Two ticks: a call begun just before a tick is not hit by it.
-    store.set_epoch_deadline(2);
-    let (request, response) = api::hand_over(&mut store.data_mut().table, exchange)?;
-    Bindings::innkeeper_http_handler(bindings).call_handle(store, request, response).await
+/// Calls the export; returns whether the guest wanted the exchange.
+async fn handle(
+    instance: &mut Instance,
+    entries: &Entries,
+    cpu: &Cpu,
+    exchange: Exchange,
+    event: Event,
+) -> wasmtime::Result<bool> {
+    let Instance { store, inner, handler, .. } = instance;
+    macro_rules! load {
+        ($entry:ident) => {
+            entries.$entry.as_ref().context("an export that is not there")?.load(&mut *store, inner)?
+        };
+    }
+    macro_rules! answer_with {
+        ($guest:expr) => {{
+            let guest = $guest;
+            let (request, response) = api::hand_over(&mut store.data_mut().table, exchange)?;
+            guest.call_handle(store, request, response).await?;
+        }};
+    }
+    macro_rules! take_over_with {
+        ($guest:expr, $request:expr) => {{
+            let (guest, request) = ($guest, $request);
+            let head = exchange.begin_tunnel();
+            cpu.earn(exchange.limits().tunnel_cpu_per_second);
+            let socket = api::hand_socket(&mut store.data_mut().table, exchange)?;
+            guest.call_handle(store, request, socket, &head).await?;
+        }};
+    }
+    match event {
+        Event::Request => answer_with!(&*handler),
+        Event::CheckContinue => answer_with!(load!(check_continue)),
+        Event::CheckExpectation => answer_with!(load!(check_expectation)),
+        Event::Connect => {
+            let request = api::hand_request(&mut store.data_mut().table, exchange.clone())?;
+            take_over_with!(load!(connect), request);
+        }
+        Event::Upgrade => {
+            let guest = load!(upgrade);
+            let request = api::hand_request(&mut store.data_mut().table, exchange.clone())?;
+            let lent = Resource::new_borrow(request.rep());
+            if !guest.call_should_upgrade(&mut *store, lent).await? {
+                return Ok(false);
+            }
+            take_over_with!(guest, request);
+        }
+    }
+    Ok(true)
 }
 
 /// Which limit a failed call ran into, if it was one. `memory` is the limit on
 /// memory or tables that the guest met before it gave up.
-fn blame(error: &wasmtime::Error, memory: Option<&'static str>) -> Stopped {
+pub(super) fn blame(error: &wasmtime::Error, memory: Option<&'static str>) -> Stopped {
     if let Some(Trap::Interrupt) = error.downcast_ref() {
         return Stopped::CpuTime;
     }

@@ -5,10 +5,13 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use wasmtime::component::Component;
+use wasmtime::component::{Component, InstancePre};
 
 use crate::guest::api;
-use crate::guest::api::bindings::AppPre;
+use crate::guest::api::bindings::exports::innkeeper::http::{
+    check_continue_handler, check_expectation_handler, client_error_handler, connect_handler, handler,
+    upgrade_handler,
+};
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
 use crate::guest::plain;
@@ -18,7 +21,33 @@ const HANDLER: &str = "innkeeper:http/handler@0.1.0";
 
 /// A component that was compiled and linked.
 pub struct Guest {
-    pre: AppPre<HostState>,
+    pre: InstancePre<HostState>,
+    entries: Entries,
+}
+
+/// Where the functions of a component are that the host calls.
+pub(super) struct Entries {
+    pub(super) handler: handler::GuestIndices,
+    pub(super) upgrade: Option<upgrade_handler::GuestIndices>,
+    pub(super) connect: Option<connect_handler::GuestIndices>,
+    pub(super) check_continue: Option<check_continue_handler::GuestIndices>,
+    pub(super) check_expectation: Option<check_expectation_handler::GuestIndices>,
+    pub(super) client_error: Option<client_error_handler::GuestIndices>,
+}
+
+/// Which of the optional exports a component has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exports {
+    /// `upgrade-handler`.
+    pub upgrade: bool,
+    /// `connect-handler`.
+    pub connect: bool,
+    /// `check-continue-handler`.
+    pub check_continue: bool,
+    /// `check-expectation-handler`.
+    pub check_expectation: bool,
+    /// `client-error-handler`.
+    pub client_error: bool,
 }
 
 /// What a component consists of, for `innkeeper inspect`.
@@ -55,17 +84,53 @@ impl Guest {
         let component = compile(engine, path)?;
         check_exports(engine, &component).with_context(|| path.display().to_string())?;
         let linker = api::linker(engine)?;
-        let pre = linker
-            .instantiate_pre(&component)
-            .and_then(AppPre::new)
-            .map_err(plain)
-            .with_context(|| format!("{} does not fit this host", path.display()))?;
-        Ok(Guest { pre })
+        let does_not_fit = || format!("{} does not fit this host", path.display());
+        let pre = linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
+        let exported = exports(engine, &component);
+        let entries = Entries::find(&pre, &exported).map_err(plain).with_context(does_not_fit)?;
+        Ok(Guest { pre, entries })
+    }
+
+    /// Which of the optional exports it has.
+    pub fn exports(&self) -> Exports {
+        let Entries { upgrade, connect, check_continue, check_expectation, client_error, .. } = &self.entries;
+        Exports {
+            upgrade: upgrade.is_some(),
+            connect: connect.is_some(),
+            check_continue: check_continue.is_some(),
+            check_expectation: check_expectation.is_some(),
+            client_error: client_error.is_some(),
+        }
     }
 
     /// What is instantiated for a request.
-    pub(super) fn pre(&self) -> &AppPre<HostState> {
+    pub(super) fn pre(&self) -> &InstancePre<HostState> {
         &self.pre
+    }
+
+    /// What is called in an instance.
+    pub(super) fn entries(&self) -> &Entries {
+        &self.entries
+    }
+}
+
+impl Entries {
+    /// Finds what is `exported`; it has to be as in the contract.
+    fn find(pre: &InstancePre<HostState>, exported: &[String]) -> wasmtime::Result<Self> {
+        let has = |name: &str| exported.iter().any(|export| export == &format!("innkeeper:http/{name}@0.1.0"));
+        macro_rules! find {
+            ($interface:ident, $name:literal) => {
+                has($name).then(|| $interface::GuestIndices::new(pre)).transpose()?
+            };
+        }
+        Ok(Entries {
+            handler: handler::GuestIndices::new(pre)?,
+            upgrade: find!(upgrade_handler, "upgrade-handler"),
+            connect: find!(connect_handler, "connect-handler"),
+            check_continue: find!(check_continue_handler, "check-continue-handler"),
+            check_expectation: find!(check_expectation_handler, "check-expectation-handler"),
+            client_error: find!(client_error_handler, "client-error-handler"),
+        })
     }
 }
 
@@ -76,7 +141,7 @@ impl Guest {
 pub fn inspect(engine: &Engine, path: &Path) -> Result<Facts> {
     let component = compile(engine, path)?;
     let ty = component.component_type();
-    let exports: Vec<_> = ty.exports(engine.inner()).map(|(name, _)| name.to_owned()).collect();
+    let exports = exports(engine, &component);
     let contract = if exports.iter().any(|name| name == HANDLER) {
         Contract::Innkeeper
     } else if exports.iter().any(|name| name.starts_with("wasi:http/")) {
@@ -90,6 +155,10 @@ pub fn inspect(engine: &Engine, path: &Path) -> Result<Facts> {
         exports,
         contract,
     })
+}
+
+fn exports(engine: &Engine, component: &Component) -> Vec<String> {
+    component.component_type().exports(engine.inner()).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn compile(engine: &Engine, path: &Path) -> Result<Component> {
@@ -109,9 +178,8 @@ fn compile(engine: &Engine, path: &Path) -> Result<Component> {
 }
 
 fn check_exports(engine: &Engine, component: &Component) -> Result<()> {
-    let ty = component.component_type();
-    let exports: Vec<_> = ty.exports(engine.inner()).map(|(name, _)| name).collect();
-    if exports.contains(&HANDLER) {
+    let exports = exports(engine, component);
+    if exports.iter().any(|name| name == HANDLER) {
         return Ok(());
     }
     if let Some(other) = exports.iter().find(|name| name.starts_with("innkeeper:http/handler")) {

@@ -5,10 +5,12 @@
 //! Time spent waiting is not counted, whatever number of ticks passes in it.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::guest::engine::TICK;
@@ -48,6 +50,15 @@ fn thread_time() -> Duration {
 pub struct Cpu {
     used_nanos: AtomicU64,
     max: Option<Duration>,
+    earnings: OnceLock<Earnings>,
+}
+
+/// CPU time that a call gets back as time goes by.
+#[derive(Debug)]
+struct Earnings {
+    per_second: Duration,
+    /// Up to when it was given.
+    since: Mutex<Instant>,
 }
 
 /// What an epoch tick means for a guest.
@@ -64,7 +75,15 @@ pub enum Preemption {
 impl Cpu {
     /// No time used, of at most `max`.
     pub fn new(max: Option<Duration>) -> Self {
-        Cpu { used_nanos: AtomicU64::new(0), max }
+        Cpu { used_nanos: AtomicU64::new(0), max, earnings: OnceLock::new() }
+    }
+
+    /// Gives back so much time for every second from now on, but never more
+    /// than was used: for calls that have no end of their own.
+    pub fn earn(&self, per_second: Duration) {
+        let since = Mutex::new(Instant::now());
+        // A second call changes nothing.
+        let _ = self.earnings.set(Earnings { per_second, since });
     }
 
     /// Time used in slices that are over.
@@ -90,6 +109,7 @@ impl Cpu {
         let used = slice.used();
         slice.seen = Some((used, thread_time()));
         SLICE.set(Some(slice));
+        self.give_back();
         if self.max.is_some_and(|max| self.used() + used >= max) {
             return Preemption::Stop;
         }
@@ -98,6 +118,16 @@ impl Cpu {
         }
         YIELDED.set(true);
         Preemption::Yield
+    }
+
+    fn give_back(&self) {
+        let Some(Earnings { per_second, since }) = self.earnings.get() else { return };
+        let now = Instant::now();
+        let seconds = now.duration_since(std::mem::replace(&mut *since.lock(), now)).as_secs_f64();
+        // Saturates, as a cast from floating point does.
+        let earned = (per_second.as_nanos() as f64 * seconds) as u64;
+        let used = self.used_nanos.load(Ordering::Relaxed);
+        self.used_nanos.store(used.saturating_sub(earned), Ordering::Relaxed);
     }
 
     fn add(&self, ran: Duration) {

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{self, ResourceTable};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::config::{AppConfig, InstancePolicy, Limits};
 use crate::guest::api;
-use crate::guest::api::bindings::App as Bindings;
-use crate::guest::component::Guest;
+use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Handler;
+use crate::guest::component::{Entries, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::engine::Engine;
+use crate::guest::network::Network;
 use crate::guest::stdio::{GuestLog, Stream};
+use crate::wire::site::Control;
 
 /// Makes instances of one component, and keeps pooled ones.
 pub struct Instances {
@@ -30,12 +32,17 @@ pub struct AppFacts {
     limits: Arc<Limits>,
     env: Vec<(String, String)>,
     log: GuestLog,
+    /// Its listening side, if it was granted that.
+    control: Option<Control>,
+    network: Network,
 }
 
 /// One instance, between calls.
 pub struct Instance {
     pub(super) store: Store<HostState>,
-    pub(super) bindings: Bindings,
+    pub(super) inner: component::Instance,
+    /// The export that is called most, found once.
+    pub(super) handler: Handler,
     served: u64,
 }
 
@@ -65,11 +72,42 @@ struct Quota {
 }
 
 impl Instances {
-    /// Prepares to make instances of `guest`.
-    pub fn new(engine: Engine, guest: Guest, app: &AppConfig, limits: Arc<Limits>) -> Self {
-        let log = GuestLog::new(&app.name, limits.log_bytes_per_second);
-        let facts = Arc::new(AppFacts { limits, env: app.env.clone(), log });
-        Instances { engine, guest, facts, policy: app.instances, idle: Mutex::new(Vec::new()) }
+    /// Prepares to make instances of `guest`, which may use `control` if it was
+    /// granted that.
+    ///
+    /// # Errors
+    /// A granted name that has no address.
+    pub fn new(
+        engine: Engine,
+        guest: Guest,
+        app: &AppConfig,
+        limits: Arc<Limits>,
+        control: Control,
+    ) -> anyhow::Result<Self> {
+        let facts = AppFacts {
+            env: app.env.clone(),
+            log: GuestLog::new(&app.name, limits.log_bytes_per_second),
+            limits,
+            control: app.grants.server_control.then_some(control),
+            network: Network::new(&app.grants.tcp)?,
+        };
+        let idle = Mutex::new(Vec::new());
+        Ok(Instances { engine, guest, facts: Arc::new(facts), policy: app.instances, idle })
+    }
+
+    /// Which of the optional exports the guest has.
+    pub fn exports(&self) -> Exports {
+        self.guest.exports()
+    }
+
+    /// The host's limits.
+    pub fn limits(&self) -> &Limits {
+        &self.facts.limits
+    }
+
+    /// What is called in an instance.
+    pub(super) fn entries(&self) -> &Entries {
+        self.guest.entries()
     }
 
     /// An instance for one request, which runs on the time of `cpu`.
@@ -85,8 +123,9 @@ impl Instances {
             return Ok(instance);
         }
         let mut store = self.store(cpu.clone());
-        let bindings = self.guest.pre().instantiate_async(&mut store).await?;
-        Ok(Instance { store, bindings, served: 0 })
+        let inner = self.guest.pre().instantiate_async(&mut store).await?;
+        let handler = self.guest.entries().handler.load(&mut store, &inner)?;
+        Ok(Instance { store, inner, handler, served: 0 })
     }
 
     /// Takes back an instance whose call returned, for the next request if the
@@ -150,21 +189,25 @@ impl HostState {
     pub(super) fn limits(&self) -> &Limits {
         &self.facts.limits
     }
+
+    /// The listening side, if it may be controlled.
+    pub(super) fn granted_control(&self) -> Option<&Control> {
+        self.facts.control.as_ref()
+    }
 }
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let facts = &self.facts;
         let ctx = self.wasi.get_or_insert_with(|| {
-            WasiCtxBuilder::new()
+            // No directory: what is not granted is not there.
+            let mut builder = WasiCtxBuilder::new();
+            builder
                 .envs(&facts.env)
                 .stdout(facts.log.stream(Stream::Stdout))
-                .stderr(facts.log.stream(Stream::Stderr))
-                // No directory, and no network: what is not granted is not there.
-                .allow_tcp(false)
-                .allow_udp(false)
-                .allow_ip_name_lookup(false)
-                .build()
+                .stderr(facts.log.stream(Stream::Stderr));
+            facts.network.grant(&mut builder);
+            builder.build()
         });
         WasiCtxView { ctx, table: &mut self.table }
     }

@@ -5,8 +5,10 @@ pub mod engine;
 pub mod component;
 pub mod instance;
 pub mod call;
+pub mod client_error;
 pub mod cpu;
 pub mod demotion;
+mod network;
 mod stdio;
 mod api;
 

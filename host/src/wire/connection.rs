@@ -16,20 +16,18 @@ use bytes::BytesMut;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::config::Limits;
-use crate::wire::drain::{Drain, Phase};
-use crate::wire::error::{ClientFault, MessageError};
+use crate::wire::drain::{Phase, Told};
+use crate::wire::error::ClientFault;
 use crate::wire::exchange::{Exchange, ExchangeParts};
 use crate::wire::http1::fields::FieldLimits;
-use crate::wire::http1::head::{
-    BodyFraming, Expectation, HeadLimits, HeadScanner, RequestHead, skip_empty_lines,
-};
+use crate::wire::http1::head::{HeadScanner, RequestHead, skip_empty_lines};
 use crate::wire::http1::response::Response;
 use crate::wire::http1::response_head::ResponseContext;
 use crate::wire::http1::status::sentence;
 use crate::wire::patience::{DrainSignal, Timer};
+use crate::wire::refusal::Refusal;
+use crate::wire::site::Site;
 use crate::wire::socket::Socket;
-use crate::wire::watch::flushed;
 
 /// Bytes discarded at a time.
 const SCRAP_BYTES: usize = 8 * 1024;
@@ -41,20 +39,21 @@ pub trait Answer: Send + Sync + 'static {
     /// it is, and its connection closes.
     fn answer(&self, exchange: Exchange) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Hears of a good request that the connection has answered.
-    fn judged(&self, exchange: &Exchange);
-
-    /// Hears of bytes that were no good request.
-    fn refused(&self, socket: &Socket, fault: ClientFault);
+    /// Hears of bytes that were no good request, and words the answer to them
+    /// unless the host is to do so. The connection closes after it. If the
+    /// future is dropped, there is no answer.
+    fn refuse(
+        &self,
+        socket: Arc<Socket>,
+        refusal: Refusal,
+    ) -> Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>>;
 }
 
-/// What all connections of a server share.
+/// What a connection is made with.
 #[derive(Clone)]
 pub struct Shared {
-    /// The limits of the host.
-    pub limits: Arc<Limits>,
-    /// Whether the server is closing.
-    pub drain: Drain,
+    /// What all connections know of their server.
+    pub site: Arc<Site>,
     /// What answers.
     pub answer: Arc<dyn Answer>,
 }
@@ -67,6 +66,8 @@ pub struct Connection {
     exchanges: u64,
     timer: Timer,
     drain: DrainSignal,
+    /// What connections had been told when the wait for a request began.
+    told: Told,
 }
 
 /// What the wait for a request ended in.
@@ -87,12 +88,13 @@ enum Event {
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(socket: Socket, shared: Shared) -> Self {
-        if shared.limits.idle_timeout.is_some() {
+        if shared.site.timeouts.idle.get().is_some() {
             socket.watch_moves();
         }
         Connection {
             socket: Arc::new(socket),
-            drain: DrainSignal::new(shared.drain.clone()),
+            drain: DrainSignal::new(shared.site.clone()),
+            told: shared.site.drain.told(),
             shared,
             buffer: BytesMut::new(),
             exchanges: 0,
@@ -124,22 +126,24 @@ impl Connection {
         let first = self.exchanges == 0;
         let mut now = if first { self.socket.opened() } else { Instant::now() };
         let began = now;
+        self.told = self.shared.site.drain.told();
+        let before = self.told;
         // Empty lines between requests are not the beginning of one.
         skip_empty_lines(&mut self.buffer);
-        if !self.buffer.is_empty() && self.shared.drain.is_draining() {
+        if !self.buffer.is_empty() && before.phase >= Phase::Draining {
             return Next::Close;
         }
         while self.buffer.is_empty() {
-            let limits = &self.shared.limits;
+            let Site { timeouts, limits, .. } = &*self.shared.site;
             let patience = if first {
-                limits.head_timeout
+                timeouts.head.get()
             } else {
-                limits
-                    .keep_alive_timeout
-                    .map(|timeout| timeout.saturating_add(limits.keep_alive_timeout_buffer))
+                let timeout = timeouts.keep_alive.get();
+                timeout.map(|timeout| timeout.saturating_add(limits.keep_alive_timeout_buffer))
             };
             let late = patience.and_then(|timeout| began.checked_add(timeout));
-            match self.wait(late, Phase::Draining).await {
+            let over = |told: Told| told.phase >= Phase::Draining || told.closes_idle_since(before);
+            match self.wait(late, over).await {
                 Event::Read(Ok(bytes)) if !bytes.is_empty() => self.buffer = bytes,
                 Event::Late if first => return Next::Fault(ClientFault::HeadTimeout),
                 Event::Read(_) | Event::Drain | Event::Idle | Event::Late => return Next::Close,
@@ -153,9 +157,11 @@ impl Connection {
     }
 
     async fn read_head(&mut self, began: Instant, mut now: Instant) -> Next {
-        let limits = self.shared.limits.clone();
-        let head_limits = HeadLimits { bytes_max: limits.head_bytes_max, count_max: limits.header_count_max };
-        let patience = limits.head_timeout.into_iter().chain(limits.request_timeout).min();
+        let site = self.shared.site.clone();
+        let head_limits = site.head_limits();
+        let patience = site.timeouts.head.get().into_iter().chain(site.timeouts.request.get()).min();
+        let before = self.told;
+        let over = |told: Told| told.phase >= Phase::Cut || told.close_all != before.close_all;
         let late = patience.and_then(|timeout| began.checked_add(timeout));
         let mut scanner = HeadScanner::default();
         loop {
@@ -164,7 +170,7 @@ impl Connection {
                 Ok(None) => {}
                 Err(fault) => return Next::Fault(fault),
             }
-            match self.wait(late, Phase::Cut).await {
+            match self.wait(late, over).await {
                 Event::Read(Ok(bytes)) if !bytes.is_empty() => self.buffer.extend_from_slice(&bytes),
                 Event::Read(Ok(_)) if !self.buffer.is_empty() => {
                     return Next::Fault(ClientFault::Malformed("end of the connection inside the head"));
@@ -177,17 +183,18 @@ impl Connection {
     }
 
     /// Waits for bytes, until `late`, until nothing has moved for too long, or
-    /// until closing has come as far as `phase`.
-    async fn wait(&mut self, late: Option<Instant>, phase: Phase) -> Event {
+    /// until the connection is told that it is `over`.
+    async fn wait(&mut self, late: Option<Instant>, over: impl Fn(Told) -> bool) -> Event {
         let Connection { socket, shared, timer, drain, .. } = self;
+        let idle_timeout = shared.site.timeouts.idle.get();
         poll_fn(|cx| {
             if let Poll::Ready(read) = socket.poll_read_few(cx) {
                 return Poll::Ready(Event::Read(read));
             }
-            if drain.poll(cx, phase).is_ready() {
+            if drain.poll(cx, &over).is_ready() {
                 return Poll::Ready(Event::Drain);
             }
-            let idle = shared.limits.idle_timeout.and_then(|timeout| socket.moved().checked_add(timeout));
+            let idle = idle_timeout.and_then(|timeout| socket.moved().checked_add(timeout));
             ready!(timer.poll(cx, idle.into_iter().chain(late).min()));
             let now = Instant::now();
             Poll::Ready(if idle.is_some_and(|at| at <= now) { Event::Idle } else { Event::Late })
@@ -198,6 +205,7 @@ impl Connection {
     fn begin(&mut self, head: RequestHead, began: Instant, received: Instant) -> Exchange {
         static IDS: AtomicU64 = AtomicU64::new(1);
         self.exchanges += 1;
+        let site = &self.shared.site;
         Exchange::new(ExchangeParts {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             number: self.exchanges,
@@ -205,53 +213,17 @@ impl Connection {
             head,
             socket: self.socket.clone(),
             buffer: std::mem::take(&mut self.buffer),
-            request_deadline: self
-                .shared
-                .limits
-                .request_timeout
-                .and_then(|timeout| began.checked_add(timeout)),
-            limits: self.shared.limits.clone(),
-            drain: self.shared.drain.clone(),
+            request_deadline: site.timeouts.request.get().and_then(|timeout| began.checked_add(timeout)),
+            site: site.clone(),
+            told: self.told,
         })
     }
 
     /// Has the exchange answered; returns whether the connection goes on.
     async fn serve(&mut self, exchange: Exchange) -> bool {
-        if exchange.head().method() == "CONNECT" {
-            // Nobody takes tunnels: closed without a word, as in Node.
-            return false;
-        }
-        match self.judge(&exchange) {
-            Some(fault) => {
-                let close = fault != ClientFault::Expectation;
-                exchange.answer(fault.status(), &sentence(fault.status()), None, close);
-                if flushed(&exchange).await.is_err() {
-                    exchange.abandon(MessageError::ConnectionReset);
-                }
-                self.shared.answer.judged(&exchange);
-            }
-            None => {
-                if exchange.head().expectation == Expectation::Continue {
-                    // Before the handler runs, whether or not it reads (Node).
-                    let _ = exchange.with_response(|response| response.write_information(100, &[]));
-                    exchange.flush_now();
-                }
-                self.shared.answer.answer(exchange.clone()).await;
-            }
-        }
-        self.shared.drain.count(exchange.is_sent());
+        self.shared.answer.answer(exchange.clone()).await;
+        self.shared.site.drain.count(exchange.is_sent());
         self.conclude(exchange).await
-    }
-
-    /// What the host answers by itself although the head is good.
-    fn judge(&self, exchange: &Exchange) -> Option<ClientFault> {
-        match (exchange.head().expectation, exchange.head().framing) {
-            (_, BodyFraming::Length(length)) if length > self.shared.limits.request_body_bytes_max => {
-                Some(ClientFault::BodyTooLarge)
-            }
-            (Expectation::Other, _) => Some(ClientFault::Expectation),
-            _ => None,
-        }
     }
 
     async fn conclude(&mut self, exchange: Exchange) -> bool {
@@ -259,7 +231,7 @@ impl Connection {
             self.socket.reset_on_close();
             return false;
         }
-        if !exchange.is_sent() || self.socket.is_destroyed() {
+        if !exchange.is_sent() || exchange.is_dropped() {
             return false;
         }
         let goes_on = exchange.keeps_alive() && self.discard_body(&exchange).await;
@@ -282,7 +254,7 @@ impl Connection {
         if exchange.is_complete() {
             return true;
         }
-        let limits = &self.shared.limits;
+        let limits = &self.shared.site.limits;
         let mut scrap = Vec::new();
         let mut discarded = 0;
         let discard = async {
@@ -298,13 +270,30 @@ impl Connection {
         };
         tokio::select! {
             all = timeout(limits.linger_timeout, discard) => all.unwrap_or(false),
-            () = self.shared.drain.reached(Phase::Cut) => false,
+            () = self.shared.site.drain.reached(Phase::Cut) => false,
         }
     }
 
     /// Answers a request that is none, and closes.
     async fn refuse(&mut self, fault: ClientFault) {
-        let limits = &self.shared.limits;
+        let site = self.shared.site.clone();
+        let refusal = Refusal::of_head(fault, &self.buffer, site.head_limits());
+        let before = self.told;
+        let over = |told: Told| told.phase >= Phase::Cut || told.close_all != before.close_all;
+        tokio::select! {
+            sent = self.send_refusal(refusal) => {
+                if sent {
+                    self.close(None).await;
+                }
+            }
+            () = site.drain.until(over) => {}
+        }
+    }
+
+    /// Returns whether the answer was taken.
+    async fn send_refusal(&mut self, refusal: Refusal) -> bool {
+        let fault = refusal.fault;
+        let limits = &self.shared.site.limits;
         let mut response = Response::new(ResponseContext {
             version_1_1: true,
             head_request: false,
@@ -315,19 +304,15 @@ impl Connection {
             buffer_bytes_max: usize::MAX,
             field_limits: FieldLimits { bytes_max: usize::MAX, lines_max: usize::MAX },
         });
-        response.replace(fault.status(), &sentence(fault.status()), None, true);
-        self.shared.answer.refused(&self.socket, fault);
+        match self.shared.answer.refuse(self.socket.clone(), refusal).await {
+            Some(bytes) => response.replace_raw(bytes),
+            None => response.replace(fault.status(), &sentence(fault.status()), None, true),
+        }
         let stall = limits.write_stall_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         tokio::select! {
-            sent = poll_fn(|cx| response.out().poll_flush(cx, &self.socket)) => {
-                if sent.is_err() {
-                    return;
-                }
-            }
-            () = passed(stall) => return,
-            () = self.shared.drain.reached(Phase::Cut) => return,
+            sent = poll_fn(|cx| response.out().poll_flush(cx, &self.socket)) => sent.is_ok(),
+            () = passed(stall) => false,
         }
-        self.close(None).await;
     }
 
     /// Sends a FIN, then reads on and discards until the client closes too:
@@ -337,7 +322,7 @@ impl Connection {
     async fn close(&mut self, grace: Option<Duration>) {
         self.socket.shutdown_write();
         let mut scrap = BytesMut::new();
-        let limits = &self.shared.limits;
+        let limits = &self.shared.site.limits;
         let patience = grace.map_or(limits.linger_timeout, |grace| grace.min(limits.linger_timeout));
         let mut discarded = 0;
         let linger = async {
@@ -352,7 +337,7 @@ impl Connection {
         };
         tokio::select! {
             _ = timeout(patience, linger) => {}
-            () = self.shared.drain.reached(Phase::Cut) => {}
+            () = self.shared.site.drain.reached(Phase::Cut) => {}
         }
     }
 }

@@ -61,9 +61,21 @@ pub enum MessageError {
     /// A limit of the operator.
     #[error("limit {0} reached")]
     LimitExceeded(&'static str),
+    /// Not the guest's to do.
+    #[error("{0}")]
+    Denied(&'static str),
+    /// The server is closing; there is time to finish.
+    #[error("the server is closing")]
+    ServerClosing,
+    /// The server was closed already.
+    #[error("the server is closing already")]
+    ServerNotRunning,
 }
 
-/// A request that the host answers by itself, and closes after.
+/// The peer takes nothing for `write_stall_timeout`.
+pub const WRITE_STALL: MessageError = MessageError::Timeout("write stall");
+
+/// A request that the host answers by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ClientFault {
     /// Not HTTP/1.x, or readable in two ways: 400.
@@ -113,7 +125,13 @@ impl ClientFault {
         }
     }
 
-    /// What a guest that reads the body is told.
+    /// Whether the connection closes after the answer: it does unless what
+    /// follows the request is as clear as the request.
+    pub fn closes(self) -> bool {
+        self != ClientFault::Expectation
+    }
+
+    /// What a guest is told of it.
     pub fn for_guest(self) -> MessageError {
         match self {
             ClientFault::Malformed(what) => MessageError::Parse(what),
@@ -121,7 +139,11 @@ impl ClientFault {
             ClientFault::HeadTooLarge => MessageError::LimitExceeded("head_bytes_max"),
             ClientFault::TooManyHeaders => MessageError::LimitExceeded("header_count_max"),
             ClientFault::RequestTimeout => MessageError::Timeout("request"),
-            _ => MessageError::Destroyed,
+            ClientFault::HeadTimeout => MessageError::Timeout("head"),
+            ClientFault::TargetTooLong => MessageError::LimitExceeded("head_bytes_max"),
+            ClientFault::TransferCoding => MessageError::Parse("transfer coding that is not understood"),
+            ClientFault::Version => MessageError::Parse("HTTP version that is not spoken"),
+            ClientFault::Expectation => MessageError::Parse("expectation that cannot be met"),
         }
     }
 }

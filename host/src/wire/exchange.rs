@@ -7,6 +7,7 @@
 //! task that drives the connection is the only one that does so.
 
 mod reading;
+mod tunnel;
 
 use std::io;
 use std::sync::Arc;
@@ -18,13 +19,16 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::config::Limits;
-use crate::wire::drain::Drain;
+use crate::wire::drain::{Drain, Told};
 use crate::wire::error::MessageError;
+use crate::wire::exchange::tunnel::Tunnel;
 use crate::wire::http1::body::Body;
 use crate::wire::http1::fields::FieldLimits;
-use crate::wire::http1::head::{HeadLimits, RequestHead};
+use crate::wire::http1::head::{Expectation, RequestHead};
 use crate::wire::http1::response::{HIGH_WATER_MARK, Response};
 use crate::wire::http1::response_head::ResponseContext;
+use crate::wire::refusal::Refusal;
+use crate::wire::site::Site;
 use crate::wire::socket::Socket;
 
 /// One request and its response.
@@ -40,8 +44,9 @@ struct Inner {
     number: u64,
     head: RequestHead,
     socket: Arc<Socket>,
-    limits: Arc<Limits>,
-    drain: Drain,
+    site: Arc<Site>,
+    /// What connections had been told when it began.
+    told: Told,
     state: Mutex<State>,
 }
 
@@ -52,6 +57,11 @@ struct State {
     buffer: BytesMut,
     /// Why the body cannot be read on; see `reading`.
     broken: Option<MessageError>,
+    /// Whether somebody words the answer to a body that breaks, and what broke.
+    defers_refusal: bool,
+    refusal: Option<Refusal>,
+    /// What the connection became, if a guest has taken it over.
+    tunnel: Option<Tunnel>,
     /// Whether somebody waits for the body, so that its timeout counts.
     body_wanted: bool,
     request_deadline: Option<Instant>,
@@ -80,10 +90,10 @@ pub struct ExchangeParts {
     pub buffer: BytesMut,
     /// By when the body has to be there, if somebody waits for it.
     pub request_deadline: Option<Instant>,
-    /// The limits of the host.
-    pub limits: Arc<Limits>,
-    /// Whether the server is closing.
-    pub drain: Drain,
+    /// What all connections share.
+    pub site: Arc<Site>,
+    /// What connections had been told when the wait for the request began.
+    pub told: Told,
 }
 
 /// What the exchange cost and how it ended, for the access log.
@@ -113,15 +123,16 @@ pub enum Expired {
 impl Exchange {
     /// Begins an exchange.
     pub fn new(parts: ExchangeParts) -> Self {
-        let ExchangeParts { id, number, received, head, socket, buffer, request_deadline, limits, drain } =
+        let ExchangeParts { id, number, received, head, socket, buffer, request_deadline, site, told } =
             parts;
-        let head_limits = HeadLimits { bytes_max: limits.head_bytes_max, count_max: limits.header_count_max };
+        let limits = &site.limits;
+        let head_limits = site.head_limits();
         let is_last = limits.requests_per_connection_max.is_some_and(|max| number >= max);
         let response = Response::new(ResponseContext {
             version_1_1: head.version_1_1,
             head_request: head.method() == "HEAD",
             keep_alive: head.keep_alive && !is_last,
-            keep_alive_timeout: limits.keep_alive_timeout,
+            keep_alive_timeout: site.timeouts.keep_alive.get(),
             requests_max: limits.requests_per_connection_max,
             reject_body_not_allowed: limits.reject_body_not_allowed,
             buffer_bytes_max: limits.response_buffer_bytes_max,
@@ -134,18 +145,19 @@ impl Exchange {
             body: Body::new(head.framing, limits.request_body_bytes_max, head_limits),
             buffer,
             broken: None,
+            defers_refusal: false,
+            refusal: None,
+            tunnel: None,
             body_wanted: false,
             request_deadline,
             response,
             stalled: None,
-            idle_timeout: limits.idle_timeout,
+            idle_timeout: site.timeouts.idle.get(),
             idle_since: received,
             grace: None,
         };
         let state = Mutex::new(state);
-        Exchange {
-            inner: Arc::new(Inner { id, started: received, number, head, socket, limits, drain, state }),
-        }
+        Exchange { inner: Arc::new(Inner { id, started: received, number, head, socket, site, told, state }) }
     }
 
     /// A number for logs and for the client, unique in this process.
@@ -175,12 +187,12 @@ impl Exchange {
 
     /// The limits of the host.
     pub fn limits(&self) -> &Limits {
-        &self.inner.limits
+        &self.inner.site.limits
     }
 
     /// Whether the server is closing.
     pub fn drain(&self) -> &Drain {
-        &self.inner.drain
+        &self.inner.site.drain
     }
 
     // The response.
@@ -189,13 +201,34 @@ impl Exchange {
     /// [`Exchange::poll_flush`].
     pub fn with_response<T>(&self, work: impl FnOnce(&mut Response) -> T) -> T {
         let state = &mut *self.inner.state.lock();
-        if self.inner.drain.is_draining() {
+        let site = &self.inner.site;
+        state.response.set_keep_alive_timeout(site.timeouts.keep_alive.get());
+        if site.drain.is_draining() {
             state.response.forbid_keep_alive();
         }
-        if self.inner.socket.is_destroyed() {
+        if self.inner.is_dropped(state) {
             state.response.fail(MessageError::Destroyed, true);
         }
         work(&mut state.response)
+    }
+
+    /// Answers `Expect: 100-continue` before the handler runs, whether or not
+    /// it reads (Node); or leaves that to it, if it is `checked`.
+    pub fn answer_expectation(&self, checked: bool) {
+        if self.inner.head.expectation != Expectation::Continue {
+            return;
+        }
+        if checked {
+            return self.with_response(Response::await_continue);
+        }
+        // Refused only if nothing can be sent any more.
+        let _ = self.with_response(|response| response.write_information(100, &[]));
+        self.flush_now();
+    }
+
+    /// Whether nothing of a final response has left.
+    pub fn is_unsent(&self) -> bool {
+        self.inner.state.lock().response.is_unsent()
     }
 
     /// Ends the response and sends what the socket takes at once; see `end`.
@@ -207,7 +240,7 @@ impl Exchange {
         self.with_response(|response| {
             // It will not be read on to its end, so the client had better
             // know that the connection closes.
-            if unread > self.inner.limits.unread_body_bytes_max {
+            if unread > self.inner.site.limits.unread_body_bytes_max {
                 response.forbid_keep_alive();
             }
             response.end(piece)
@@ -225,6 +258,16 @@ impl Exchange {
     /// response's.
     pub fn flush_now(&self) {
         self.inner.state.lock().flush_now(&self.inner.socket);
+    }
+
+    /// Sends what the socket takes if the buffer is above the high-water mark;
+    /// returns whether it still is.
+    pub fn flush_if_full(&self) -> bool {
+        let state = &mut *self.inner.state.lock();
+        if state.response.buffered() >= HIGH_WATER_MARK {
+            state.flush_now(&self.inner.socket);
+        }
+        state.response.buffered() >= HIGH_WATER_MARK
     }
 
     /// Whether there is something unsent that the socket did not take.
@@ -263,17 +306,27 @@ impl Exchange {
     /// A response that was ended stays: it is as whole as it can be, and what
     /// went wrong came after it.
     pub fn answer(&self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) {
+        self.answer_with(|response| response.replace(status, body, retry_after, close));
+    }
+
+    /// The same with an answer that is sent as it is, and closes.
+    pub fn answer_raw(&self, bytes: Vec<u8>) {
+        self.answer_with(|response| response.replace_raw(bytes));
+    }
+
+    fn answer_with(&self, replace: impl FnOnce(&mut Response)) {
         let state = &mut *self.inner.state.lock();
-        if self.inner.drain.is_draining() {
+        if self.inner.site.drain.is_draining() {
             state.response.forbid_keep_alive();
         }
-        let gone = self.inner.socket.is_destroyed()
+        let gone = self.inner.is_dropped(state)
             || state.response.failure() == Some(&MessageError::ConnectionReset);
-        if gone || state.response.is_ended() {
+        // A tunnel that was not written to has no end of its own yet.
+        if gone || (state.response.is_ended() && state.tunnel.is_none()) {
             return;
         }
         if state.response.is_unsent() {
-            state.response.replace(status, body, retry_after, close);
+            replace(&mut state.response);
             state.flush_now(&self.inner.socket);
         } else {
             state.response.fail(MessageError::Destroyed, false);
@@ -298,14 +351,32 @@ impl Exchange {
 
     /// Gives the response up and forgets what is unsent.
     pub fn abandon(&self, error: MessageError) {
-        self.inner.state.lock().response.fail(error, true);
+        let state = &mut *self.inner.state.lock();
+        state.stalled = None;
+        state.response.fail(error, true);
+    }
+
+    /// Whether the connection is to be dropped: by its guest, or with all
+    /// others of the server.
+    pub fn is_dropped(&self) -> bool {
+        self.inner.is_dropped(&self.inner.state.lock())
+    }
+
+    /// Waits until all connections were told to close since this exchange
+    /// began. Can be dropped at any time.
+    pub async fn closed_with_all(&self) {
+        let before = self.inner.told.close_all;
+        self.inner.site.drain.until(|told| told.close_all != before).await;
     }
 
     /// Sets the time without a byte after which the connection is dropped;
     /// zero for the operator's own.
     pub fn set_idle_timeout(&self, timeout: Duration) {
-        let operator = self.inner.limits.idle_timeout;
         let state = &mut *self.inner.state.lock();
+        let operator = match &state.tunnel {
+            Some(_) => self.inner.site.tunnel_idle_timeout(),
+            None => self.inner.site.timeouts.idle.get(),
+        };
         state.idle_since = Instant::now();
         self.inner.socket.watch_moves();
         state.idle_timeout = match operator {
@@ -328,7 +399,7 @@ impl Exchange {
     }
 
     fn deadlines(&self, state: &State) -> [Option<(Instant, Expired)>; 3] {
-        let stall = state.stalled.zip(self.inner.limits.write_stall_timeout);
+        let stall = state.stalled.zip(self.inner.site.limits.write_stall_timeout);
         let request = state.request_deadline.filter(|_| state.body_wanted);
         let moved = self.inner.socket.moved().max(state.idle_since);
         [
@@ -343,13 +414,15 @@ impl Exchange {
     /// Whether the connection may serve another exchange.
     pub fn keeps_alive(&self) -> bool {
         let state = self.inner.state.lock();
-        state.response.keeps_alive() && state.broken.is_none() && !self.inner.socket.is_destroyed()
+        state.response.keeps_alive() && state.broken.is_none() && !self.inner.is_dropped(&state)
     }
 
     /// Whether the end of the connection must look like a failure.
     pub fn needs_reset(&self) -> bool {
         let state = self.inner.state.lock();
-        state.response.failure().is_some() && state.response.is_close_delimited()
+        let failed = state.response.failure().is_some() && state.response.is_close_delimited();
+        // A guest that destroys its tunnel may well mean that as its end.
+        failed && !(state.tunnel.is_some() && state.response.failure() == Some(&MessageError::Destroyed))
     }
 
     /// Whether the response was sent to its end.
@@ -361,6 +434,17 @@ impl Exchange {
     /// The grace that the guest asked for in `destroy-soon`.
     pub fn grace(&self) -> Option<Duration> {
         self.inner.state.lock().grace
+    }
+
+    /// Has a body that breaks answered by whoever asks for
+    /// [`Exchange::take_refusal`].
+    pub fn defer_refusal(&self) {
+        self.inner.state.lock().defers_refusal = true;
+    }
+
+    /// What broke in the body, if that is still to be answered.
+    pub fn take_refusal(&self) -> Option<Refusal> {
+        self.inner.state.lock().refusal.take()
     }
 
     /// What was received and not used.
@@ -377,6 +461,13 @@ impl Exchange {
             duration: self.inner.started.elapsed(),
             failure: state.response.failure().cloned(),
         }
+    }
+}
+
+impl Inner {
+    fn is_dropped(&self, state: &State) -> bool {
+        let with_all = self.site.drain.close_all() != self.told.close_all && state.tunnel.is_none();
+        with_all || self.socket.is_destroyed()
     }
 }
 
@@ -402,7 +493,12 @@ impl State {
     /// Notes progress and its absence, and a failure of the socket.
     fn note(&mut self, flushed: io::Result<bool>, socket: &Socket) -> bool {
         match flushed {
-            Ok(true) => self.stalled = None,
+            Ok(true) => {
+                self.stalled = None;
+                if self.tunnel.is_some() && self.response.is_ended() {
+                    socket.shutdown_write();
+                }
+            }
             Ok(false) => {
                 let written = socket.bytes_written();
                 if self.stalled.is_none_or(|(_, before)| before != written) {

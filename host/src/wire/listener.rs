@@ -59,7 +59,7 @@ pub async fn accept(listener: TcpListener, census: Census, shared: Shared) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shared.drain.reached(Phase::Draining) => return,
+            () = shared.site.drain.reached(Phase::Draining) => return,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -80,8 +80,8 @@ pub async fn accept(listener: TcpListener, census: Census, shared: Shared) {
 fn admit(stream: TcpStream, peer: SocketAddr, census: &Census, shared: &Shared) {
     match census.enter(
         network_of(peer.ip()),
-        shared.limits.connections_max,
-        shared.limits.connections_per_peer_max,
+        shared.site.limits.connections_max,
+        shared.site.limits.connections_per_peer_max,
     ) {
         Ok(place) => {
             let socket = match Socket::new(stream, peer) {
@@ -95,10 +95,10 @@ fn admit(stream: TcpStream, peer: SocketAddr, census: &Census, shared: &Shared) 
             });
         }
         Err(Full::All) => {
-            tracing::warn!(%peer, connections_max = shared.limits.connections_max, "connection closed: too many");
+            tracing::warn!(%peer, connections_max = shared.site.limits.connections_max, "connection closed: too many");
         }
         Err(Full::Peer) => {
-            let connections_per_peer_max = shared.limits.connections_per_peer_max;
+            let connections_per_peer_max = shared.site.limits.connections_per_peer_max;
             tracing::warn!(%peer, connections_per_peer_max, "connection refused: too many of this peer");
             refuse(stream, peer, census);
         }
@@ -133,6 +133,11 @@ fn refuse(stream: TcpStream, peer: SocketAddr, census: &Census) {
 }
 
 impl Census {
+    /// Open connections in all.
+    pub fn count(&self) -> usize {
+        self.counts.lock().all
+    }
+
     fn enter(&self, peer: IpAddr, all_max: usize, peer_max: usize) -> Result<Place, Full> {
         let mut counts = self.counts.lock();
         if counts.all >= all_max {

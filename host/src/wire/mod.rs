@@ -4,10 +4,13 @@
 
 pub mod listener;
 pub mod connection;
+pub mod refusal;
 pub mod exchange;
 pub mod watch;
 pub mod patience;
 pub mod socket;
+pub mod site;
 pub mod drain;
+pub mod timeouts;
 pub mod error;
 pub mod http1;

@@ -2,12 +2,14 @@
 //! connection, so that a request served at once registers nothing anew.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::wire::drain::{Drain, Phase};
+use crate::wire::drain::Told;
+use crate::wire::site::Site;
 
 /// A timer whose deadline may be put off any number of times at no cost: it
 /// fires when the first deadline passes, and is then set to the current one.
@@ -34,36 +36,39 @@ impl Timer {
     }
 }
 
-/// A wait that began in the phase beside it, and wakes at every change.
+/// A wait that began when this had been told, and wakes at every change.
 type Changed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Waits for draining to reach a phase, over and over in one task.
+/// Waits for draining to reach a phase, or for another word to connections,
+/// over and over in one task.
 pub struct DrainSignal {
-    drain: Drain,
-    waiting: Option<(Phase, Changed)>,
+    site: Arc<Site>,
+    waiting: Option<(Told, Changed)>,
 }
 
 impl DrainSignal {
-    /// Waits on `drain`, from the first poll on.
-    pub fn new(drain: Drain) -> Self {
-        DrainSignal { drain, waiting: None }
+    /// Waits on what the connections of `site` are told, from the first poll
+    /// on.
+    pub fn new(site: Arc<Site>) -> Self {
+        DrainSignal { site, waiting: None }
     }
 
-    /// Ready when closing has come as far as `phase`. Always to be polled from
-    /// the same task.
-    pub fn poll(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<()> {
-        let now = self.drain.phase();
-        if now >= phase {
+    /// Ready when what was told is `such`. Always to be polled from the same
+    /// task.
+    pub fn poll(&mut self, cx: &mut Context<'_>, such: impl Fn(Told) -> bool) -> Poll<()> {
+        let now = self.site.drain.told();
+        if such(now) {
             return Poll::Ready(());
         }
         // Registered before, and not woken since: it will wake this task.
         if self.waiting.as_ref().is_some_and(|(seen, _)| *seen == now) {
             return Poll::Pending;
         }
-        let drain = self.drain.clone();
+        let site = self.site.clone();
         // Unconstrained: out of budget, it would be pending without having
         // registered anything.
-        let mut next: Changed = Box::pin(unconstrained(async move { drain.reached(phase).await }));
+        let mut next: Changed =
+            Box::pin(unconstrained(async move { site.drain.until(|told| told != now).await }));
         if next.as_mut().poll(cx).is_ready() {
             // It moved between the two looks; look again.
             cx.waker().wake_by_ref();

@@ -112,6 +112,23 @@ impl Socket {
         }
     }
 
+    /// Like [`Socket::poll_read`], but makes room in `into` only when there is
+    /// something to read: a wait holds no memory.
+    pub fn poll_read_when_there(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut Vec<u8>,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_readable(cx))?;
+        into.reserve(max);
+        let read = self.poll_read(cx, into, max);
+        if read.is_pending() {
+            *into = Vec::new();
+        }
+        read
+    }
+
     /// Like [`Socket::poll_read`], but `WouldBlock` instead of waiting.
     ///
     /// # Errors

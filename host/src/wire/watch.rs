@@ -5,19 +5,24 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::wire::drain::Phase;
+use crate::wire::error::WRITE_STALL;
 use crate::wire::exchange::{Exchange, Expired};
 use crate::wire::patience::Timer;
+
+/// Time for a guest to return, once it was told that its client takes nothing.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why an exchange is over before its guest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruption {
     /// The client reset the connection, or closed it and half-open is off.
     ClientGone,
-    /// The guest destroyed the connection.
+    /// A guest destroyed the connection, or all of the server's.
     Destroyed,
     /// `write_stall_timeout`.
     WriteStall,
@@ -34,23 +39,28 @@ pub enum Interruption {
 /// Watches one exchange. Dropping it is free.
 pub struct Watch {
     exchange: Exchange,
-    events: Option<Pin<Box<dyn Future<Output = Interruption> + Send>>>,
+    /// What may happen, and whether it was a tunnel's when that was made up.
+    events: Option<(bool, Pin<Box<dyn Future<Output = Interruption> + Send>>)>,
     timer: Timer,
+    /// By when a guest that was told of a stall must have returned.
+    stalled: Option<Instant>,
 }
 
 impl Watch {
     /// Watches `exchange` from the first poll on.
     pub fn new(exchange: Exchange) -> Self {
-        Watch { exchange, events: None, timer: Timer::default() }
+        Watch { exchange, events: None, timer: Timer::default(), stalled: None }
     }
 
     /// Ready when the exchange is over, or `deadline` has passed.
     pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Interruption> {
-        if self.exchange.socket().is_destroyed() {
+        if self.exchange.is_dropped() {
             return Poll::Ready(Interruption::Destroyed);
         }
-        let exchange = &self.exchange;
-        let events = self.events.get_or_insert_with(|| Box::pin(events(exchange.clone())));
+        let tunnel = self.exchange.is_tunnel();
+        let made = self.events.take().filter(|(was_tunnel, _)| *was_tunnel == tunnel);
+        let made = made.unwrap_or_else(|| (tunnel, Box::pin(events(self.exchange.clone(), tunnel))));
+        let (_, events) = self.events.insert(made);
         if let Poll::Ready(interruption) = events.as_mut().poll(cx) {
             return Poll::Ready(interruption);
         }
@@ -59,11 +69,19 @@ impl Watch {
 
     fn poll_deadlines(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Interruption> {
         loop {
-            let next = self.exchange.deadline().into_iter().chain(deadline).min();
+            let next = self.exchange.deadline().into_iter().chain(deadline).chain(self.stalled).min();
             ready!(self.timer.poll(cx, next));
             let now = Instant::now();
+            if self.stalled.is_some_and(|at| at <= now) {
+                return Poll::Ready(Interruption::WriteStall);
+            }
             match self.exchange.expired(now) {
-                Some(Expired::WriteStall) => return Poll::Ready(Interruption::WriteStall),
+                Some(Expired::WriteStall) => {
+                    // What waits for it is told why, and polled once more.
+                    self.exchange.abandon(WRITE_STALL);
+                    self.stalled = Some(now + LAST_WORDS);
+                    cx.waker().wake_by_ref();
+                }
                 Some(Expired::Request) => return Poll::Ready(Interruption::RequestTimeout),
                 Some(Expired::Idle) => return Poll::Ready(Interruption::Idle),
                 None if deadline.is_some_and(|at| at <= now) => return Poll::Ready(Interruption::Deadline),
@@ -81,16 +99,22 @@ impl Watch {
 pub async fn flushed(exchange: &Exchange) -> Result<(), Interruption> {
     let mut watch = Watch::new(exchange.clone());
     poll_fn(|cx| match exchange.poll_flush(cx) {
-        Poll::Ready(sent) => Poll::Ready(sent.map_err(|_| Interruption::ClientGone)),
+        Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| match error {
+            WRITE_STALL => Interruption::WriteStall,
+            _ => Interruption::ClientGone,
+        })),
         Poll::Pending => watch.poll(cx, None).map(Err),
     })
     .await
 }
 
-async fn events(exchange: Exchange) -> Interruption {
+async fn events(exchange: Exchange, tunnel: bool) -> Interruption {
     tokio::select! {
         () = exchange.socket().reset_by_peer() => Interruption::ClientGone,
-        () = exchange.socket().closed_by_peer(), if !exchange.limits().half_open => Interruption::ClientGone,
+        () = exchange.socket().closed_by_peer(), if !(exchange.limits().half_open || tunnel) => {
+            Interruption::ClientGone
+        }
+        () = exchange.closed_with_all(), if !tunnel => Interruption::Destroyed,
         () = exchange.drain().reached(Phase::Cut) => Interruption::Cut,
     }
 }

@@ -3,12 +3,29 @@
 
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "app",
+    // Every export there is; which of them a component has is looked up one by
+    // one.
+    inline: "
+        package innkeeper:host;
+
+        world every-export {
+            include innkeeper:http/app@0.1.0;
+            include innkeeper:http/upgrade@0.1.0;
+            include innkeeper:http/connect@0.1.0;
+            include innkeeper:http/check-continue@0.1.0;
+            include innkeeper:http/check-expectation@0.1.0;
+            include innkeeper:http/client-error@0.1.0;
+        }
+    ",
+    world: "innkeeper:host/every-export",
     imports: {
         "innkeeper:http/types.[method]incoming-message.read": async | trappable,
         "innkeeper:http/types.[method]incoming-message.read-all": async | trappable,
         "innkeeper:http/types.[method]server-response.write": async | trappable,
         "innkeeper:http/types.[method]server-response.finished": async | trappable,
+        "innkeeper:http/types.[method]socket.read": async | trappable,
+        "innkeeper:http/types.[method]socket.write": async | trappable,
+        "innkeeper:http/types.[method]socket.flush": async | trappable,
         default: trappable,
     },
     exports: { default: async },

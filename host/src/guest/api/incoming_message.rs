@@ -11,16 +11,12 @@ use crate::guest::api::bindings::innkeeper::http::types::{
     ErrorCode, Host, HostIncomingMessage, JoinedValue,
 };
 use crate::guest::api::joined::{distinct, join_one, joined};
-use crate::guest::api::{Held, IncomingMessage, Of, Socket};
+use crate::guest::api::{Held, IncomingMessage, Of, Socket, read_size};
 use crate::guest::instance::HostState;
 use crate::wire::exchange::Exchange;
 use crate::wire::http1::fields::Line;
 
 type Message = Resource<IncomingMessage>;
-
-/// Bytes that one `read` returns at most: what a socket holds, and not so much
-/// that a guest's `max` could make the host reserve memory for nothing.
-const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes asked for at a time by `read-all`, which grows with what comes.
 const READ_ALL_STEP: usize = 256 * 1024;
@@ -92,10 +88,10 @@ impl HostIncomingMessage for HostState {
             Ok(exchange) => exchange,
             Err(error) => return Ok(Err(error)),
         };
-        if max == 0 {
-            return Ok(Err(ErrorCode::InvalidArg("read of at most 0 bytes; ask for at least 1".to_owned())));
-        }
-        let max = usize::try_from(max).unwrap_or(READ_BYTES_MAX).min(READ_BYTES_MAX);
+        let max = match read_size(max) {
+            Ok(max) => max,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut piece = Vec::new();
         let read = poll_fn(|cx| exchange.poll_read(cx, &mut piece, max)).await;
         Ok(read.map(|count| (count > 0).then_some(piece)).map_err(ErrorCode::from))

@@ -1,9 +1,11 @@
 //! The contract as host functions: one file for each resource of
-//! `wit/types.wit`. They translate, and leave the work to the exchange.
+//! `wit/types.wit`, and one for `wit/server.wit`. They translate, and leave the
+//! work to the exchange.
 
 pub mod bindings;
 mod incoming_message;
 mod joined;
+mod server;
 mod server_response;
 mod socket;
 
@@ -19,6 +21,7 @@ use crate::guest::instance::HostState;
 use crate::guest::plain;
 use crate::wire::error::MessageError;
 use crate::wire::exchange::Exchange;
+use bindings::innkeeper::http::server as server_interface;
 use bindings::innkeeper::http::types::{self, ErrorCode, LengthMismatch};
 
 /// A request that a guest holds (`incoming-message`).
@@ -40,7 +43,12 @@ pub struct Readiness {
 enum Of {
     Request,
     Response,
+    Tunnel,
 }
+
+/// Bytes that one `read` returns at most: what a socket holds, and not so much
+/// that a guest's `max` could make the host reserve memory for nothing.
+const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// The exchange behind a guest's handle; none once it is over. A pooled
 /// instance may keep a handle for longer than its exchange lives.
@@ -55,12 +63,13 @@ pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
     let mut linker = Linker::new(engine.inner());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(plain).context("cannot link WASI")?;
     types::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state)
+        .and_then(|()| server_interface::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state))
         .map_err(plain)
         .context("cannot link innkeeper:http")?;
     Ok(linker)
 }
 
-/// Makes the two handles of a call.
+/// Makes the two handles of a call that answers.
 pub fn hand_over(
     table: &mut ResourceTable,
     exchange: Exchange,
@@ -68,6 +77,27 @@ pub fn hand_over(
     let request = table.push(IncomingMessage(Held(Some(exchange.clone()))))?;
     let response = table.push(ServerResponse(Held(Some(exchange))))?;
     Ok((request, response))
+}
+
+/// Makes the handle of a request.
+pub fn hand_request(
+    table: &mut ResourceTable,
+    exchange: Exchange,
+) -> wasmtime::Result<Resource<IncomingMessage>> {
+    Ok(table.push(IncomingMessage(Held(Some(exchange))))?)
+}
+
+/// Makes the handle of a connection.
+pub fn hand_socket(table: &mut ResourceTable, exchange: Exchange) -> wasmtime::Result<Resource<Socket>> {
+    Ok(table.push(Socket(Held(Some(exchange))))?)
+}
+
+/// The most that a `read` of at most `max` bytes returns.
+fn read_size(max: u32) -> Result<usize, ErrorCode> {
+    if max == 0 {
+        return Err(ErrorCode::InvalidArg("read of at most 0 bytes; ask for at least 1".to_owned()));
+    }
+    Ok(usize::try_from(max).unwrap_or(READ_BYTES_MAX).min(READ_BYTES_MAX))
 }
 
 /// Takes the exchange out of every handle that a guest has kept.
@@ -109,6 +139,7 @@ impl Pollable for Readiness {
         let Some(exchange) = &self.held.0 else { return };
         poll_fn(|cx| match self.of {
             Of::Request => exchange.poll_read_ready(cx),
+            Of::Tunnel => exchange.poll_tunnel_ready(cx),
             Of::Response => match exchange.poll_room(cx) {
                 Poll::Ready(_) => Poll::Ready(()),
                 Poll::Pending => Poll::Pending,
@@ -138,6 +169,9 @@ impl From<MessageError> for ErrorCode {
             MessageError::ConnectionReset => ErrorCode::ConnectionReset,
             MessageError::Timeout(which) => ErrorCode::Timeout(which.to_owned()),
             MessageError::Parse(what) => ErrorCode::Parse(what.to_owned()),
+            MessageError::Denied(what) => ErrorCode::Denied(what.to_owned()),
+            MessageError::ServerClosing => ErrorCode::ServerClosing,
+            MessageError::ServerNotRunning => ErrorCode::ServerNotRunning,
             MessageError::LimitExceeded(which) => ErrorCode::LimitExceeded(which.to_owned()),
         }
     }

@@ -14,7 +14,7 @@ use crate::guest::instance::HostState;
 use crate::wire::error::MessageError;
 use crate::wire::exchange::Exchange;
 use crate::wire::http1::fields::Line;
-use crate::wire::http1::response::{HIGH_WATER_MARK, Response};
+use crate::wire::http1::response::Response;
 
 type Answer = Resource<ServerResponse>;
 type Done = Result<Result<(), ErrorCode>>;
@@ -139,10 +139,7 @@ impl HostServerResponse for HostState {
     fn try_write(&mut self, answer: Answer, chunk: Vec<u8>) -> Result<Result<bool, ErrorCode>> {
         self.work(&answer, |exchange| {
             exchange.with_response(|response| response.write(chunk, true))?;
-            if exchange.with_response(|response| response.buffered()) >= HIGH_WATER_MARK {
-                exchange.flush_now();
-            }
-            Ok(exchange.with_response(|response| response.buffered()) >= HIGH_WATER_MARK)
+            Ok(exchange.flush_if_full())
         })
     }
 

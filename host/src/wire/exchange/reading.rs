@@ -9,6 +9,7 @@ use crate::wire::exchange::{Exchange, State};
 use crate::wire::http1::body::BodyError;
 use crate::wire::http1::fields::Line;
 use crate::wire::http1::status::sentence;
+use crate::wire::refusal::Refusal;
 
 impl Exchange {
     /// Whether the body was received to its end.
@@ -39,9 +40,20 @@ impl Exchange {
         max: usize,
     ) -> Poll<Result<usize, MessageError>> {
         let state = &mut *self.inner.state.lock();
-        if self.inner.socket.is_destroyed() {
+        if self.inner.is_dropped(state) {
             return Poll::Ready(Err(MessageError::Destroyed));
         }
+        self.poll_body(state, cx, into, max)
+    }
+
+    /// The same, of an exchange that is locked already.
+    pub(super) fn poll_body(
+        &self,
+        state: &mut State,
+        cx: &mut Context<'_>,
+        into: &mut Vec<u8>,
+        max: usize,
+    ) -> Poll<Result<usize, MessageError>> {
         if let Some(error) = &state.broken {
             return Poll::Ready(Err(error.clone()));
         }
@@ -56,7 +68,7 @@ impl Exchange {
     /// Ready when [`Exchange::poll_read`] would be.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         let state = &mut *self.inner.state.lock();
-        if state.broken.is_some() || self.inner.socket.is_destroyed() {
+        if state.broken.is_some() || self.inner.is_dropped(state) {
             return Poll::Ready(());
         }
         let polled = state.body.poll_ready(cx, &self.inner.socket, &mut state.buffer);
@@ -88,7 +100,10 @@ impl Exchange {
         if state.response.is_ended() {
             return;
         }
-        if state.response.is_unsent() {
+        if state.response.is_unsent() && state.defers_refusal {
+            state.refusal = Some(Refusal::of_body(fault, &state.buffer));
+            state.response.withdraw(fault.for_guest());
+        } else if state.response.is_unsent() {
             state.response.replace(fault.status(), &sentence(fault.status()), None, true);
             state.flush_now(&self.inner.socket);
         } else {

@@ -49,6 +49,9 @@ pub struct RequestHead {
     pub keep_alive: bool,
     /// What the client expects before it sends the body.
     pub expectation: Expectation,
+    /// Whether the client asks for another protocol: an `Upgrade` that names
+    /// one, and `Connection: upgrade` (RFC 9110 7.8). Not in HTTP/1.0.
+    pub upgrade: bool,
 }
 
 #[derive(Debug)]
@@ -144,7 +147,15 @@ impl HeadScanner {
             let raw = if whole { std::mem::take(buffer) } else { buffer.split_to(end) };
             let lines = self.lines - 1;
             *self = HeadScanner::default();
-            return parse(raw.freeze(), lines, limits).map(Some);
+            return match parse(raw.freeze(), lines, limits) {
+                Ok(head) => Ok(Some(head)),
+                Err((fault, raw)) => {
+                    // For whoever wants to see what was wrong.
+                    let rest = std::mem::replace(buffer, BytesMut::from(raw));
+                    buffer.extend_from_slice(&rest);
+                    Err(fault)
+                }
+            };
         }
         if self.lines > lines_before {
             check_so_far(buffer.get(..self.line).unwrap_or_default(), self.lines, limits)?;
@@ -208,7 +219,37 @@ fn check_so_far(lines: &[u8], count: usize, limits: HeadLimits) -> Result<(), Cl
     }
 }
 
-fn parse(raw: Bytes, count: usize, limits: HeadLimits) -> Result<RequestHead, ClientFault> {
+/// The bytes of `raw` up to the end of its last line that is good together
+/// with all before it.
+pub fn good_bytes(raw: &[u8], limits: HeadLimits) -> usize {
+    let ends: Vec<_> = memchr::memmem::find_iter(raw, b"\r\n").map(|at| at + 2).collect();
+    let good = ends.partition_point(|&end| {
+        let lines = raw.get(..end).unwrap_or_default();
+        check_so_far(lines, ends.len(), HeadLimits { count_max: usize::MAX - 1, ..limits }).is_ok()
+    });
+    good.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(0)
+}
+
+/// Gives the bytes back if they are no good head.
+fn parse(raw: Bytes, count: usize, limits: HeadLimits) -> Result<RequestHead, (ClientFault, Bytes)> {
+    let mut head = RequestHead {
+        raw,
+        method: 0..0,
+        target: 0..0,
+        lines: Vec::new(),
+        version_1_1: false,
+        framing: BodyFraming::None,
+        keep_alive: false,
+        expectation: Expectation::None,
+        upgrade: false,
+    };
+    match parse_lines(&mut head, count, limits).and_then(|()| judge(&mut head, limits)) {
+        Ok(()) => Ok(head),
+        Err(fault) => Err((fault, head.raw)),
+    }
+}
+
+fn parse_lines(head: &mut RequestHead, count: usize, limits: HeadLimits) -> Result<(), ClientFault> {
     if count > limits.count_max {
         return Err(ClientFault::TooManyHeaders);
     }
@@ -220,42 +261,33 @@ fn parse(raw: Bytes, count: usize, limits: HeadLimits) -> Result<RequestHead, Cl
         spilled.resize_with(count, MaybeUninit::uninit);
         &mut spilled[..]
     };
+    let raw = &head.raw;
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(&raw, headers) {
+    match request.parse_with_uninit_headers(raw, headers) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(ClientFault::Malformed("request line")),
-        Err(error) => return Err(fault_of(error, &raw)),
+        Err(error) => return Err(fault_of(error, raw)),
     }
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
-    let version_1_1 = request.version == Some(1);
     check_target(method, target)?;
     let lines = request.headers.iter().map(|header| LineRange {
-        name: range_in(&raw, header.name.as_bytes()),
-        value: range_in(&raw, header.value.trim_ascii()),
+        name: range_in(raw, header.name.as_bytes()),
+        value: range_in(raw, header.value.trim_ascii()),
     });
-    let (method, target) = (range_in(&raw, method.as_bytes()), range_in(&raw, target.as_bytes()));
-    let lines = lines.collect();
-    let head = RequestHead {
-        raw,
-        method,
-        target,
-        lines,
-        version_1_1,
-        framing: BodyFraming::None,
-        keep_alive: version_1_1,
-        expectation: Expectation::None,
-    };
-    judge(head, limits)
+    head.lines = lines.collect();
+    (head.method, head.target) = (range_in(raw, method.as_bytes()), range_in(raw, target.as_bytes()));
+    head.version_1_1 = request.version == Some(1);
+    Ok(())
 }
 
 /// Everything that follows from the fields.
-fn judge(mut head: RequestHead, limits: HeadLimits) -> Result<RequestHead, ClientFault> {
+fn judge(head: &mut RequestHead, limits: HeadLimits) -> Result<(), ClientFault> {
     let mut bytes = head.target.len();
     if bytes >= limits.bytes_max {
         return Err(ClientFault::TargetTooLong);
     }
     let (mut hosts, mut lengths, mut codings) = (0, 0, Codings::default());
-    let (mut close, mut keep_alive, mut length) = (false, false, None);
+    let (mut wishes, mut upgrades, mut length) = (Wishes::default(), Upgrades::default(), None);
     let mut expectation = Expectation::None;
     for (name, value) in head.lines() {
         bytes += name.len() + value.len();
@@ -271,8 +303,9 @@ fn judge(mut head: RequestHead, limits: HeadLimits) -> Result<RequestHead, Clien
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             codings.add(value);
         } else if name.eq_ignore_ascii_case("connection") {
-            close |= list(value).any(|member| member.eq_ignore_ascii_case(b"close"));
-            keep_alive |= list(value).any(|member| member.eq_ignore_ascii_case(b"keep-alive"));
+            wishes.add(value);
+        } else if name.eq_ignore_ascii_case("upgrade") {
+            upgrades.add(value);
         } else if name.eq_ignore_ascii_case("expect") && head.version_1_1 {
             let known = expectation != Expectation::Other && contains_word(value, b"100-continue");
             expectation = if known { Expectation::Continue } else { Expectation::Other };
@@ -292,9 +325,55 @@ fn judge(mut head: RequestHead, limits: HeadLimits) -> Result<RequestHead, Clien
         (_, _, 0) => return Err(ClientFault::Malformed("Content-Length")),
         _ => return Err(ClientFault::Malformed("Content-Length beside Transfer-Encoding")),
     };
-    head.keep_alive = !close && (head.version_1_1 || keep_alive);
+    // What follows is the tunnel's (RFC 9110 9.3.6); a length would be a
+    // second reading of it.
+    let content = !matches!(head.framing, BodyFraming::None | BodyFraming::Length(0));
+    if content && head.method() == "CONNECT" {
+        return Err(ClientFault::Malformed("content in CONNECT"));
+    }
+    head.keep_alive = !wishes.close && (head.version_1_1 || wishes.keep_alive);
+    head.upgrade = head.version_1_1 && wishes.upgrade && upgrades.are_good();
     head.expectation = expectation;
-    Ok(head)
+    Ok(())
+}
+
+/// What the `Connection` lines ask for (RFC 9110 7.6.1).
+#[derive(Default)]
+struct Wishes {
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
+}
+
+impl Wishes {
+    fn add(&mut self, value: &[u8]) {
+        for member in list(value) {
+            self.close |= member.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= member.eq_ignore_ascii_case(b"keep-alive");
+            self.upgrade |= member.eq_ignore_ascii_case(b"upgrade");
+        }
+    }
+}
+
+/// The `Upgrade` lines taken together: protocols, each a name and perhaps a
+/// version (RFC 9110 7.8). One that is none makes the client ask for nothing.
+#[derive(Default)]
+struct Upgrades {
+    good: usize,
+    bad: bool,
+}
+
+impl Upgrades {
+    fn add(&mut self, value: &[u8]) {
+        for member in list(value) {
+            let mut parts = member.splitn(2, |&byte| byte == b'/');
+            if parts.all(is_token) { self.good += 1 } else { self.bad = true }
+        }
+    }
+
+    fn are_good(&self) -> bool {
+        self.good > 0 && !self.bad
+    }
 }
 
 /// The `Transfer-Encoding` lines taken together.

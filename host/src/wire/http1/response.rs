@@ -1,7 +1,10 @@
 //! A response on its way out: what the guest has set, when the head is fixed,
-//! what of the body may be written. How the head then looks is `response_head`'s. The rules are those of Node's `ServerResponse`;
-//! where RFC 9112 says otherwise, it wins. Bytes end up in `output`; who sends
-//! them, and when, is `wire::exchange`'s affair.
+//! what of the body may be written. How the head then looks is
+//! `response_head`'s. The rules are those of Node's `ServerResponse`; where
+//! RFC 9112 says otherwise, it wins. Bytes end up in `output`; who sends them,
+//! and when, is `wire::exchange`'s affair.
+
+pub mod raw;
 
 use std::time::Duration;
 
@@ -32,6 +35,8 @@ pub struct Response {
     pub send_date: bool,
     /// Whether the guest wants the connection to go on.
     pub keep_alive: bool,
+    /// Whether the client waits for a 100 that was not sent yet.
+    awaits_continue: bool,
     phase: Phase,
     framing: Framing,
     /// The fixed head, until the first byte that goes with it.
@@ -65,6 +70,7 @@ impl Response {
     pub fn new(context: ResponseContext) -> Self {
         Response {
             keep_alive: context.keep_alive,
+            awaits_continue: false,
             context,
             status: 200,
             reason: None,
@@ -255,6 +261,17 @@ impl Response {
         Ok(())
     }
 
+    /// Makes a response that is sent before the client was told to go on with
+    /// its body the last one (Node: `checkContinue`).
+    pub fn await_continue(&mut self) {
+        self.awaits_continue = true;
+    }
+
+    /// Takes over a `keep_alive_timeout` that has changed.
+    pub fn set_keep_alive_timeout(&mut self, timeout: Option<Duration>) {
+        self.context.keep_alive_timeout = timeout;
+    }
+
     /// Holds pieces back; see `cork`.
     pub fn cork(&mut self) {
         self.corked = self.corked.saturating_add(1);
@@ -306,6 +323,7 @@ impl Response {
         }
         // RFC 9110 15.2: an HTTP/1.0 client does not know them.
         if self.context.version_1_1 {
+            self.awaits_continue &= status != 100;
             let mut head = BytesMut::new();
             put_status_line(&mut head, status, status::reason(status));
             lines.iter().for_each(|(name, value)| put_line(&mut head, name, value));
@@ -386,7 +404,7 @@ impl Response {
             status,
             reason,
             fields,
-            keep_alive: self.keep_alive,
+            keep_alive: self.keep_alive && !self.awaits_continue,
             send_date: self.send_date,
         }
     }

@@ -1,0 +1,66 @@
+//! What a client sent where a good request should have been, for whoever words
+//! the answer.
+
+use crate::wire::error::ClientFault;
+use crate::wire::http1::head::{HeadLimits, good_bytes};
+
+/// Bytes that are kept of what was received: what a head may have, by default.
+const PACKET_BYTES_MAX: usize = 16 * 1024;
+
+/// A request, or a body, that the host does not accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong with it.
+    pub fault: ClientFault,
+    /// What was received of it, and not used; no more than 16 KiB.
+    pub packet: Vec<u8>,
+    /// How many bytes of that were good.
+    pub good_bytes: usize,
+}
+
+impl Refusal {
+    /// A head that is none; `received` begins with it.
+    pub fn of_head(fault: ClientFault, received: &[u8], limits: HeadLimits) -> Self {
+        let packet = packet(received);
+        let good_bytes = good_bytes(&packet, limits);
+        Refusal { fault, packet, good_bytes }
+    }
+
+    /// A body that breaks; `received` begins where it does.
+    pub fn of_body(fault: ClientFault, received: &[u8]) -> Self {
+        Refusal { fault, packet: packet(received), good_bytes: 0 }
+    }
+}
+
+fn packet(received: &[u8]) -> Vec<u8> {
+    received.get(..PACKET_BYTES_MAX).unwrap_or(received).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits { bytes_max: 16 * 1024, count_max: 100 };
+
+    fn good(received: &[u8]) -> usize {
+        Refusal::of_head(ClientFault::Malformed("x"), received, LIMITS).good_bytes
+    }
+
+    #[test]
+    fn good_lines_are_counted_to_the_first_bad_one() {
+        assert_eq!(good(b"Oopsie-doopsie\r\n\r\n"), 0);
+        assert_eq!(good(b""), 0);
+        assert_eq!(good(b"GET / HTTP/1.1\r\nHost: x\r\n b: c\r\nD: e\r\n\r\n"), 25);
+        assert_eq!(good(b"GET / HTTP/1.1\r\nHo"), 16);
+        // All lines are good; together they are not.
+        assert_eq!(good(b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"), 36);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let long = vec![b'a'; PACKET_BYTES_MAX + 1];
+        let refusal = Refusal::of_head(ClientFault::TargetTooLong, &long, LIMITS);
+        assert_eq!(refusal.packet.len(), PACKET_BYTES_MAX);
+        assert_eq!(Refusal::of_body(ClientFault::BodyTooLarge, &long).packet.len(), PACKET_BYTES_MAX);
+    }
+}

@@ -56,13 +56,29 @@ enum HostKind {
 enum BaselineKind {
     Hyper,
     WasmtimeServe,
+    /// Another process of the host, with a guest that takes nothing over.
+    IdleConnections,
+    Node,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Measure {
     Throughput(Load),
     IdleMemory,
+    TunnelMemory,
 }
+
+/// What upgrades a connection in Node, and echoes on it.
+const NODE: &str = r"
+const server = require('http').createServer();
+server.on('upgrade', (request, socket, head) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n');
+    socket.write(head);
+    socket.on('data', (data) => socket.write(data));
+    socket.on('error', () => {});
+});
+server.listen(0, '127.0.0.1', () => console.log(`listening on http://127.0.0.1:${server.address().port}/`));
+";
 
 const BENCHES: &[Bench] = &[
     Bench {
@@ -114,6 +130,20 @@ const BENCHES: &[Bench] = &[
         measure: Measure::IdleMemory,
         bar: "≤ 4 kB",
     },
+    Bench {
+        name: "memory of an idle tunnel, instance included",
+        host: HostKind::Fresh,
+        baseline: BaselineKind::IdleConnections,
+        measure: Measure::TunnelMemory,
+        bar: "",
+    },
+    Bench {
+        name: "memory of an idle tunnel, instance included, against Node",
+        host: HostKind::Fresh,
+        baseline: BaselineKind::Node,
+        measure: Measure::TunnelMemory,
+        bar: "",
+    },
 ];
 
 /// What is needed to start either side.
@@ -121,6 +151,7 @@ struct Bins {
     host: PathBuf,
     hello: PathBuf,
     bodies: PathBuf,
+    tunnels: PathBuf,
     hyper: PathBuf,
     wasmtime: Option<(PathBuf, PathBuf)>,
     wrk: Wrk,
@@ -141,8 +172,8 @@ pub fn bench(args: &Args) -> Result<()> {
     let bins = Bins::build(args)?;
     let mut rows = Vec::new();
     for bench in benches {
-        if bench.baseline == BaselineKind::WasmtimeServe && bins.wasmtime.is_none() {
-            println!("{}: left out, no `wasmtime` on PATH; name one with --wasmtime PATH", bench.name);
+        if let Some(missing) = bins.missing(bench.baseline) {
+            println!("{}: left out, {missing}", bench.name);
             continue;
         }
         let row = measure(bench, &bins, args).with_context(|| format!("cannot measure {}", bench.name))?;
@@ -178,15 +209,21 @@ fn measure(bench: &Bench, bins: &Bins, args: &Args) -> Result<Row> {
             }
             (median(ours), median(theirs), Unit::of(load))
         }
-        Measure::IdleMemory => (
-            idle::bytes_per_connection(host.addr(), host.process().id())?,
-            idle::bytes_per_connection(baseline.address, baseline.process.id())?,
-            Unit::Bytes,
-        ),
+        Measure::IdleMemory | Measure::TunnelMemory => {
+            let ours = if bench.measure == Measure::TunnelMemory { &idle::TUNNEL } else { &idle::KEPT_ALIVE };
+            let theirs = if bench.baseline == BaselineKind::Node { &idle::TUNNEL } else { &idle::KEPT_ALIVE };
+            (
+                idle::bytes_per_connection(host.addr(), host.process().id(), ours)?,
+                idle::bytes_per_connection(baseline.address, baseline.process.id(), theirs)?,
+                Unit::Bytes,
+            )
+        }
     };
     let baseline = match bench.baseline {
         BaselineKind::Hyper => "bare hyper",
         BaselineKind::WasmtimeServe => "wasmtime serve",
+        BaselineKind::IdleConnections => "an idle connection",
+        BaselineKind::Node => "node:http",
     };
     Ok(Row { name: bench.name, ours, baseline, theirs, unit, bar: bench.bar })
 }
@@ -208,7 +245,20 @@ impl Bins {
         };
         let hello = guests::component("hello")?.to_owned();
         let bodies = guests::component("bench")?.to_owned();
-        Ok(Self { host, hello, bodies, hyper: target_dir.join("release/hyper-baseline"), wasmtime, wrk })
+        let tunnels = guests::component("upgrade-raw")?.to_owned();
+        let hyper = target_dir.join("release/hyper-baseline");
+        Ok(Self { host, hello, bodies, tunnels, hyper, wasmtime, wrk })
+    }
+
+    /// What this baseline lacks on this machine, if anything.
+    fn missing(&self, kind: BaselineKind) -> Option<&'static str> {
+        match kind {
+            BaselineKind::WasmtimeServe if self.wasmtime.is_none() => {
+                Some("no `wasmtime` on PATH; name one with --wasmtime PATH")
+            }
+            BaselineKind::Node if workspace::on_path("node").is_none() => Some("no `node` on PATH"),
+            _ => None,
+        }
     }
 
     fn start_host(&self, bench: &Bench) -> Result<Running> {
@@ -216,6 +266,7 @@ impl Bins {
             // A guest without a path to look at, as that of `wasmtime serve`.
             Measure::Throughput(Load::Hello) | Measure::IdleMemory => &self.hello,
             Measure::Throughput(Load::Mebibyte | Load::Echo) => &self.bodies,
+            Measure::TunnelMemory => &self.tunnels,
         };
         let server = Server::at(guest).program(&self.host);
         let server = match bench.host {
@@ -225,10 +276,7 @@ impl Bins {
         };
         match bench.measure {
             Measure::Throughput(_) => server,
-            Measure::IdleMemory => server
-                .arg("--keep-alive-timeout", "600s")
-                .arg("--connections-max", (2 * idle::CONNECTIONS).to_string())
-                .arg("--connections-per-peer-max", (2 * idle::CONNECTIONS).to_string()),
+            Measure::IdleMemory | Measure::TunnelMemory => with_room(server),
         }
         .try_start()
     }
@@ -242,9 +290,28 @@ impl Bins {
                     line.strip_prefix("Serving HTTP on http://")?.trim_end_matches('/').parse().ok()
                 })
             }
+            (BaselineKind::IdleConnections, _) => {
+                let server =
+                    with_room(Server::at(&self.hello).program(&self.host).arg("--access-log", "off"));
+                Baseline::start(&mut server.listen("127.0.0.1:0").command()?, Output::Stdout, listening_on)
+            }
+            (BaselineKind::Node, _) => {
+                Baseline::start(Command::new("node").args(["-e", NODE]), Output::Stdout, listening_on)
+            }
             _ => Baseline::start(&mut Command::new(&self.hyper), Output::Stdout, listening_on),
         }
     }
+}
+
+/// Room for all connections of a measurement of memory, and time to stay.
+fn with_room(server: Server) -> Server {
+    let connections = (idle::KEPT_ALIVE.connections + idle::WARM).to_string();
+    let tunnels = (idle::TUNNEL.connections + idle::WARM).to_string();
+    server
+        .arg("--keep-alive-timeout", "600s")
+        .arg("--connections-per-peer-max", connections)
+        .arg("--instances-max", &tunnels)
+        .arg("--tunnels-max", tunnels)
 }
 
 /// A server to compare with.

@@ -81,8 +81,10 @@ pub fn write(rows: &[Row], rounds: usize, seconds: u32) -> Result<()> {
         "- **How:** release builds on loopback, the load generator on the same cores; `wrk` with 2 threads and 32 connections, \
          after a second of warm-up {rounds} rounds of {seconds} s for each side, alternating; the median counts. \
          The access log is off unless the row says otherwise, and then goes to `/dev/null`. \
-         The host runs with its default limits, but for more connections of one peer in the row on memory. Memory is the growth of the resident set by {} connections that have made one request each.\n\n",
-        super::idle::CONNECTIONS
+         The host runs with its default limits, but for more connections of one peer, and instances, in the rows on memory. \
+         Memory is the growth of the resident set by {} connections that have made one request each, or by {} tunnels through which a word was echoed.\n\n",
+        super::idle::KEPT_ALIVE.connections,
+        super::idle::TUNNEL.connections
     ));
     text.push_str("| what | Innkeeper | baseline | ratio | wanted |\n|---|--:|--:|--:|--:|\n");
     for row in rows {

@@ -13,6 +13,7 @@ mod check_expect;
 mod client_error;
 mod upgrade;
 mod connect;
+mod tunnels;
 mod persistence;
 mod timeouts;
 mod limits;

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 pub const OK: &str = "HTTP/1.1 200 OK\r\nDate: <DATE>\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\
      Content-Length: 2\r\n\r\nok";
 
+/// What a guest that takes a connection over answers, in scripts.
+pub const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n";
+
 /// How much later than its time something may happen on a busy machine: less
 /// than any timeout is by default, so that none of those is taken for it.
 const LATENESS: Duration = Duration::from_secs(4);
@@ -42,6 +45,11 @@ pub fn scripted_on(on: Value) -> Server {
 /// A request without a body.
 pub fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: inn\r\n\r\n")
+}
+
+/// A request for another protocol.
+pub fn upgrade(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: inn\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 }
 
 /// The host's own answer to what is no good request, `400 Bad Request` say.

@@ -6,9 +6,7 @@ use innkeeper_harness::server::Server;
 use innkeeper_harness::wire::Client;
 use serde_json::{Value, json};
 
-use crate::support::{assert_entries, get, refusal, scripted_on, wait_access};
-
-const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n";
+use crate::support::{SWITCH, assert_entries, get, refusal, scripted_on, upgrade, wait_access};
 
 /// What the guest of [`echo`] answers to an ordinary request.
 const PLAIN: &str = "HTTP/1.1 200 OK\r\nDate: <DATE>\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\
@@ -37,10 +35,6 @@ fn body_then_tunnel() -> Server {
 
 fn request(lines: &str) -> String {
     format!("GET /up HTTP/1.1\r\nHost: inn\r\n{lines}\r\n")
-}
-
-fn upgrade() -> String {
-    request("Connection: Upgrade\r\nUpgrade: echo\r\n")
 }
 
 /// An upgrade request with a body; `framing` has the header, and the body.
@@ -115,7 +109,7 @@ fn a_client_of_http_1_0_cannot_upgrade() {
 #[test]
 fn bytes_that_come_early_belong_to_the_tunnel() {
     let server = echo().start();
-    let bytes = upgrade() + "early";
+    let bytes = upgrade("/up") + "early";
     for place in 1..bytes.len() {
         let mut client = server.connect();
         client.send_split(&bytes, &[place]).expect(SWITCH).expect("early");
@@ -128,10 +122,10 @@ fn a_request_behind_an_upgrade_is_bytes_of_the_tunnel() {
     let server = echo().start();
     let second = get("/second");
     let mut client = server.connect();
-    client.send(upgrade() + &second).expect(SWITCH).expect(&second);
+    client.send(upgrade("/up") + &second).expect(SWITCH).expect(&second);
     client.send(&second).expect(&second);
     // Nor one that asks for a tunnel of its own, or is none at all.
-    for bytes in [upgrade(), "CONNECT a:1 HTTP/1.1\r\n\r\n".to_owned(), "\0\r\n\r\n\n".to_owned()] {
+    for bytes in [upgrade("/up"), "CONNECT a:1 HTTP/1.1\r\n\r\n".to_owned(), "\0\r\n\r\n\n".to_owned()] {
         client.send(&bytes).expect(&bytes);
     }
     assert_entries(&server, &["upgrade /up"]);
@@ -141,7 +135,7 @@ fn a_request_behind_an_upgrade_is_bytes_of_the_tunnel() {
 fn an_upgrade_after_other_requests() {
     let server = echo().start();
     let mut client = server.connect();
-    client.send(get("/first") + &get("/second") + &upgrade() + "early");
+    client.send(get("/first") + &get("/second") + &upgrade("/up") + "early");
     client.expect(PLAIN).expect(PLAIN).expect(SWITCH).expect("early");
     assert_echoes(&mut client);
     assert_entries(&server, &["request /first", "request /second", "upgrade /up"]);
@@ -268,12 +262,12 @@ fn a_client_that_awaits_100_continue_is_told_so_before_the_101() {
 fn a_declined_upgrade_is_an_ordinary_request() {
     let server = upgrading(json!({ "/up": [["tunnel-write", SWITCH], ["tunnel-echo"]] })).start();
     let mut client = server.connect();
-    let declined = upgrade().replace("/up", "/declined");
+    let declined = upgrade("/declined");
     client.send(&declined).expect(PLAIN);
     // The connection goes on, and can be asked again.
     client.send(declined.replace("\r\n\r\n", "\r\nContent-Length: 3\r\n\r\nabc")).expect(PLAIN);
     client.send(get("/ordinary")).expect(PLAIN);
-    client.send(upgrade()).expect(SWITCH);
+    client.send(upgrade("/up")).expect(SWITCH);
     assert_echoes(&mut client);
     assert_entries(&server, &["request /declined", "request /declined", "request /ordinary"]);
 }
@@ -290,7 +284,7 @@ fn a_declined_upgrade_with_an_expectation() {
 fn a_tunnel_has_one_line_in_the_access_log() {
     let server = echo().start();
     let mut client = server.connect();
-    client.send(upgrade()).expect(SWITCH);
+    client.send(upgrade("/up")).expect(SWITCH);
     assert_echoes(&mut client);
     client.half_close().expect_close();
     wait_access(&server, "/up");

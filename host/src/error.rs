@@ -95,7 +95,9 @@ impl Fault {
         };
         match self {
             Fault::Client(fault) => row(Some(fault.status()), Level::DEBUG, fault.closes(), None),
-            Fault::ClientGone | Fault::Destroyed | Fault::ConnectRefused => row(None, Level::DEBUG, true, None),
+            Fault::ClientGone | Fault::Destroyed | Fault::ConnectRefused => {
+                row(None, Level::DEBUG, true, None)
+            }
             Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true, None),
             Fault::RequestTimeout => row(Some(408), Level::INFO, true, None),
             Fault::NotEnded(_) | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),

@@ -41,8 +41,11 @@ impl Admission {
     /// `Overloaded` or `TunnelsFull` if there are as many as may be.
     pub fn admit(&self, tunnel: bool) -> Result<Permit, Fault> {
         let exchange = self.exchanges.take().ok_or(Fault::Overloaded(self.exchanges.max))?;
-        let tunnel =
-            if tunnel { Some(self.tunnels.take().ok_or(Fault::TunnelsFull(self.tunnels.max))?) } else { None };
+        let tunnel = if tunnel {
+            Some(self.tunnels.take().ok_or(Fault::TunnelsFull(self.tunnels.max))?)
+        } else {
+            None
+        };
         Ok(Permit { _exchange: exchange, _tunnel: tunnel })
     }
 }

@@ -117,7 +117,8 @@ impl Guest {
 impl Entries {
     /// Finds what is `exported`; it has to be as in the contract.
     fn find(pre: &InstancePre<HostState>, exported: &[String]) -> wasmtime::Result<Self> {
-        let has = |name: &str| exported.iter().any(|export| export == &format!("innkeeper:http/{name}@0.1.0"));
+        let has =
+            |name: &str| exported.iter().any(|export| export == &format!("innkeeper:http/{name}@0.1.0"));
         macro_rules! find {
             ($interface:ident, $name:literal) => {
                 has($name).then(|| $interface::GuestIndices::new(pre)).transpose()?

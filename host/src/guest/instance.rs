@@ -190,6 +190,11 @@ impl HostState {
         &self.facts.limits
     }
 
+    /// What it may reach.
+    pub(super) fn network(&self) -> &Network {
+        &self.facts.network
+    }
+
     /// The listening side, if it may be controlled.
     pub(super) fn granted_control(&self) -> Option<&Control> {
         self.facts.control.as_ref()

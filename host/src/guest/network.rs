@@ -1,20 +1,27 @@
 //! What of the network a guest may reach through WASI: TCP connections to the
-//! addresses that its operator granted, and nothing else.
+//! addresses that its operator granted, the names among them, and nothing
+//! else.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Context as _;
+use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{
+    self, Host, HostResolveAddressStream, ResolveAddressStream,
+};
+use wasmtime_wasi::p2::bindings::sockets::network::{self, ErrorCode, IpAddress};
+use wasmtime_wasi::p2::{DynPollable, SocketError};
+use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView, WasiSocketsView as _};
 
 use crate::config::TcpGrant;
+use crate::guest::instance::HostState;
 
-/// The addresses that an app may connect to.
+/// The addresses that an app may connect to, and the names that it may look up.
 pub struct Network {
     tcp: Arc<[SocketAddr]>,
-    /// Whether one of them was granted by name, which a guest has to look up.
-    names: bool,
+    names: Arc<[String]>,
 }
 
 impl Network {
@@ -23,20 +30,19 @@ impl Network {
     ///
     /// # Errors
     /// A name that has no address.
-    pub fn new(grants: &[TcpGrant]) -> Result<Self> {
+    pub fn new(grants: &[TcpGrant]) -> anyhow::Result<Self> {
         let mut tcp = Vec::new();
-        let mut names = false;
         for TcpGrant { host, port } in grants {
             let addresses = (host.as_str(), *port).to_socket_addrs();
             tcp.extend(addresses.with_context(|| format!("tcp={host}:{port}: cannot look up {host}"))?);
-            names |= host.parse::<std::net::IpAddr>().is_err();
         }
-        Ok(Network { tcp: tcp.into(), names })
+        let names = grants.iter().map(|grant| &grant.host).filter(|host| host.parse::<IpAddr>().is_err());
+        Ok(Network { tcp: tcp.into(), names: names.cloned().collect() })
     }
 
     /// Opens a guest's sandbox as far as that.
     pub fn grant(&self, builder: &mut WasiCtxBuilder) {
-        builder.allow_udp(false).allow_tcp(!self.tcp.is_empty()).allow_ip_name_lookup(self.names);
+        builder.allow_udp(false).allow_tcp(!self.tcp.is_empty()).allow_ip_name_lookup(!self.names.is_empty());
         if self.tcp.is_empty() {
             return;
         }
@@ -45,5 +51,83 @@ impl Network {
             let granted = matches!(usage, SocketAddrUse::TcpConnect) && granted.contains(&address);
             Box::pin(async move { granted })
         });
+    }
+}
+
+/// Puts a look-up of granted names in place of WASI's, which knows only all
+/// names or none: a name that is looked up is a message to whoever serves it.
+///
+/// # Errors
+/// None but wasmtime's own.
+pub fn restrict_lookup(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    ip_name_lookup::add_to_linker::<_, GrantedNames>(linker, |state| Lookup {
+        names: state.network().names.clone(),
+        sockets: state.sockets(),
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+struct GrantedNames;
+
+impl HasData for GrantedNames {
+    type Data<'a> = Lookup<'a>;
+}
+
+struct Lookup<'a> {
+    names: Arc<[String]>,
+    sockets: WasiSocketsCtxView<'a>,
+}
+
+impl network::Host for Lookup<'_> {
+    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
+        self.sockets.convert_error_code(error)
+    }
+
+    fn network_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
+        self.sockets.network_error_code(error)
+    }
+}
+
+impl network::HostNetwork for Lookup<'_> {
+    fn drop(&mut self, network: Resource<network::Network>) -> wasmtime::Result<()> {
+        network::HostNetwork::drop(&mut self.sockets, network)
+    }
+}
+
+impl Host for Lookup<'_> {
+    fn resolve_addresses(
+        &mut self,
+        network: Resource<network::Network>,
+        name: String,
+    ) -> Result<Resource<ResolveAddressStream>, SocketError> {
+        if name.parse::<IpAddr>().is_err() && !self.names.contains(&name) {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        self.sockets.resolve_addresses(network, name)
+    }
+}
+
+impl HostResolveAddressStream for Lookup<'_> {
+    fn resolve_next_address(
+        &mut self,
+        stream: Resource<ResolveAddressStream>,
+    ) -> Result<Option<IpAddress>, SocketError> {
+        self.sockets.resolve_next_address(stream)
+    }
+
+    fn subscribe(
+        &mut self,
+        stream: Resource<ResolveAddressStream>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        self.sockets.subscribe(stream)
+    }
+
+    fn drop(&mut self, stream: Resource<ResolveAddressStream>) -> wasmtime::Result<()> {
+        HostResolveAddressStream::drop(&mut self.sockets, stream)
     }
 }

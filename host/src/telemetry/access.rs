@@ -26,6 +26,7 @@ pub fn log(exchange: &Exchange, app: Option<&str>) {
         status = record.status,
         bytes = record.bytes,
         body_bytes = exchange.body_received(),
+        tunnel_bytes = exchange.tunnel_received(),
         micros = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX),
         sent = exchange.is_sent(),
         failure = record.failure.map(tracing::field::display),

@@ -319,10 +319,9 @@ impl Exchange {
         if self.inner.site.drain.is_draining() {
             state.response.forbid_keep_alive();
         }
-        let gone = self.inner.is_dropped(state)
-            || state.response.failure() == Some(&MessageError::ConnectionReset);
-        // A tunnel that was not written to has no end of its own yet.
-        if gone || (state.response.is_ended() && state.tunnel.is_none()) {
+        let gone =
+            self.inner.is_dropped(state) || state.response.failure() == Some(&MessageError::ConnectionReset);
+        if gone || state.response.is_ended() {
             return;
         }
         if state.response.is_unsent() {

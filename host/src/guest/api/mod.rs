@@ -18,6 +18,7 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
+use crate::guest::network::restrict_lookup;
 use crate::guest::plain;
 use crate::wire::error::MessageError;
 use crate::wire::exchange::Exchange;
@@ -61,7 +62,10 @@ struct Held(Option<Exchange>);
 /// None but wasmtime's own, on a name that is defined twice.
 pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
     let mut linker = Linker::new(engine.inner());
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(plain).context("cannot link WASI")?;
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)
+        .and_then(|()| restrict_lookup(&mut linker))
+        .map_err(plain)
+        .context("cannot link WASI")?;
     types::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state)
         .and_then(|()| server_interface::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state))
         .map_err(plain)

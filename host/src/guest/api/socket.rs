@@ -85,7 +85,11 @@ impl HostSocket for HostState {
         self.change_socket(&socket, |socket| socket.set_keep_alive(enable, initial_delay))
     }
 
-    async fn read(&mut self, socket: Resource<Socket>, max: u32) -> Result<Result<Option<Vec<u8>>, ErrorCode>> {
+    async fn read(
+        &mut self,
+        socket: Resource<Socket>,
+        max: u32,
+    ) -> Result<Result<Option<Vec<u8>>, ErrorCode>> {
         let exchange = match self.table.get(&socket)?.0.get() {
             Ok(exchange) => exchange,
             Err(error) => return Ok(Err(error)),

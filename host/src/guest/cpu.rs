@@ -141,3 +141,22 @@ impl Cpu {
 pub fn has_yielded() -> bool {
     YIELDED.get()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn earned_time_is_given_back_and_not_saved_up() {
+        let cpu = Cpu::new(Some(Duration::from_secs(1)));
+        cpu.add(Duration::from_millis(500));
+        cpu.give_back();
+        assert_eq!(cpu.used(), Duration::from_millis(500), "nothing is earned yet");
+        cpu.earn(Duration::from_secs(1_000_000));
+        while cpu.earnings.get().unwrap().since.lock().elapsed().is_zero() {}
+        cpu.give_back();
+        assert_eq!(cpu.used(), Duration::ZERO);
+        cpu.add(Duration::from_millis(1));
+        assert_eq!(cpu.used(), Duration::from_millis(1), "what was earned before is gone");
+    }
+}

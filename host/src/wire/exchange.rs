@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::config::Limits;
-use crate::wire::drain::{Drain, Told};
+use crate::wire::drain::{Drain, Phase, Told};
 use crate::wire::error::MessageError;
 use crate::wire::exchange::tunnel::Tunnel;
 use crate::wire::http1::body::Body;
@@ -30,6 +30,7 @@ use crate::wire::http1::response_head::ResponseContext;
 use crate::wire::refusal::Refusal;
 use crate::wire::site::Site;
 use crate::wire::socket::Socket;
+use crate::wire::watch::Interruption;
 
 /// One request and its response.
 #[derive(Debug, Clone)]
@@ -361,11 +362,13 @@ impl Exchange {
         self.inner.is_dropped(&self.inner.state.lock())
     }
 
-    /// Waits until all connections were told to close since this exchange
-    /// began. Can be dropped at any time.
-    pub async fn closed_with_all(&self) {
-        let before = self.inner.told.close_all;
-        self.inner.site.drain.until(|told| told.close_all != before).await;
+    /// Waits until the server drops this connection: at the end of a drain, or
+    /// with all others but tunnels. Can be dropped at any time.
+    pub async fn told_to_close(&self) -> Interruption {
+        let (before, tunnel) = (self.inner.told.close_all, self.is_tunnel());
+        let drain = self.drain();
+        drain.until(|told| told.phase >= Phase::Cut || (told.close_all != before && !tunnel)).await;
+        if drain.phase() >= Phase::Cut { Interruption::Cut } else { Interruption::Destroyed }
     }
 
     /// Sets the time without a byte after which the connection is dropped;

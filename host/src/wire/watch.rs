@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::wire::drain::Phase;
 use crate::wire::error::WRITE_STALL;
 use crate::wire::exchange::{Exchange, Expired};
 use crate::wire::patience::Timer;
@@ -114,7 +113,6 @@ async fn events(exchange: Exchange, tunnel: bool) -> Interruption {
         () = exchange.socket().closed_by_peer(), if !(exchange.limits().half_open || tunnel) => {
             Interruption::ClientGone
         }
-        () = exchange.closed_with_all(), if !tunnel => Interruption::Destroyed,
-        () = exchange.drain().reached(Phase::Cut) => Interruption::Cut,
+        interruption = exchange.told_to_close() => interruption,
     }
 }

@@ -121,6 +121,51 @@ fn persistence_and_expectations() {
 }
 
 #[test]
+fn an_upgrade_is_asked_for_with_two_headers_that_are_whole() {
+    let upgrade = |lines: &str| head(&format!("GET / HTTP/1.1\r\nHost: x\r\n{lines}\r\n")).upgrade;
+    for lines in [
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Connection: keep-alive, uPgRaDe\r\nUpgrade: h2c, echo/1.0\r\n",
+        "Connection: keep-alive\r\nUpgrade: a\r\nConnection: upgrade\r\nUpgrade: b\r\n",
+    ] {
+        assert!(upgrade(lines), "{lines:?}");
+    }
+    for lines in [
+        "Upgrade: websocket\r\n",
+        "Connection: Upgrade\r\n",
+        "Connection: Upgrade\r\nUpgrade:\r\n",
+        "Connection: Upgrade\r\nUpgrade: ,\r\n",
+        "Connection: Upgraded\r\nUpgrade: websocket\r\n",
+        "Connection: Upgrade\r\nUpgrade: web socket\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket, /1\r\n",
+        "Connection: Upgrade\r\nUpgrade: a/b/c\r\n",
+    ] {
+        assert!(!upgrade(lines), "{lines:?}");
+    }
+    // RFC 9110 7.8: not in HTTP/1.0.
+    assert!(!head("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").upgrade);
+}
+
+#[test]
+fn a_connect_has_no_content() {
+    let connect = |lines: &str| format!("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n{lines}\r\n");
+    assert_eq!(head(&connect("")).framing, BodyFraming::None);
+    assert_eq!(head(&connect("Content-Length: 0\r\n")).framing, BodyFraming::Length(0));
+    for lines in ["Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n"] {
+        assert_eq!(fault(&connect(lines)), ClientFault::Malformed("content in CONNECT"));
+    }
+}
+
+#[test]
+fn what_is_refused_stays_in_the_buffer() {
+    for request in ["GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\nrest", "GET / HTTP/1.1\r\nA\nB", "?"] {
+        let mut buffer = BytesMut::from(request);
+        assert!(HeadScanner::default().advance(&mut buffer, LIMITS).is_err());
+        assert_eq!(buffer, request);
+    }
+}
+
+#[test]
 fn versions() {
     for (version, status) in [("2.0", 505), ("0.9", 505), ("1.2", 400), ("1.10", 400), ("x", 400)] {
         assert_eq!(fault(&format!("GET / HTTP/{version}\r\nHost: x\r\n\r\n")).status(), status, "{version}");

@@ -6,6 +6,7 @@
 //! It is shared by reference count, and locked for the length of one call; the
 //! task that drives the connection is the only one that does so.
 
+pub mod deadlines;
 mod reading;
 mod tunnel;
 
@@ -108,17 +109,6 @@ pub struct Record {
     pub duration: Duration,
     /// Why the response did not come to its end, if it did not.
     pub failure: Option<MessageError>,
-}
-
-/// What a deadline that passed was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expired {
-    /// `write_stall_timeout`.
-    WriteStall,
-    /// `request_timeout`.
-    Request,
-    /// `idle_timeout`, or the guest's own.
-    Idle,
 }
 
 impl Exchange {
@@ -369,46 +359,6 @@ impl Exchange {
         let drain = self.drain();
         drain.until(|told| told.phase >= Phase::Cut || (told.close_all != before && !tunnel)).await;
         if drain.phase() >= Phase::Cut { Interruption::Cut } else { Interruption::Destroyed }
-    }
-
-    /// Sets the time without a byte after which the connection is dropped;
-    /// zero for the operator's own.
-    pub fn set_idle_timeout(&self, timeout: Duration) {
-        let state = &mut *self.inner.state.lock();
-        let operator = match &state.tunnel {
-            Some(_) => self.inner.site.tunnel_idle_timeout(),
-            None => self.inner.site.timeouts.idle.get(),
-        };
-        state.idle_since = Instant::now();
-        self.inner.socket.watch_moves();
-        state.idle_timeout = match operator {
-            _ if timeout.is_zero() => operator,
-            Some(ceiling) => Some(timeout.min(ceiling)),
-            None => Some(timeout),
-        };
-    }
-
-    /// The next time at which something may expire.
-    pub fn deadline(&self) -> Option<Instant> {
-        let state = self.inner.state.lock();
-        self.deadlines(&state).into_iter().flatten().map(|(at, _)| at).min()
-    }
-
-    /// What has expired at `now`.
-    pub fn expired(&self, now: Instant) -> Option<Expired> {
-        let state = self.inner.state.lock();
-        self.deadlines(&state).into_iter().flatten().find(|(at, _)| *at <= now).map(|(_, what)| what)
-    }
-
-    fn deadlines(&self, state: &State) -> [Option<(Instant, Expired)>; 3] {
-        let stall = state.stalled.zip(self.inner.site.limits.write_stall_timeout);
-        let request = state.request_deadline.filter(|_| state.body_wanted);
-        let moved = self.inner.socket.moved().max(state.idle_since);
-        [
-            stall.and_then(|((since, _), timeout)| Some((since.checked_add(timeout)?, Expired::WriteStall))),
-            request.map(|at| (at, Expired::Request)),
-            state.idle_timeout.and_then(|timeout| Some((moved.checked_add(timeout)?, Expired::Idle))),
-        ]
     }
 
     // After the exchange.

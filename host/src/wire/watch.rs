@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::wire::error::WRITE_STALL;
-use crate::wire::exchange::{Exchange, Expired};
+use crate::wire::exchange::Exchange;
+use crate::wire::exchange::deadlines::Expired;
 use crate::wire::patience::Timer;
 
 /// Time for a guest to return, once it was told that its client takes nothing.

@@ -13,6 +13,9 @@ use crate::wire::http1::status::sentence;
 use crate::wire::refusal::Refusal;
 use crate::wire::watch::Interruption;
 
+/// What the access log says of a CONNECT that no guest takes.
+const NO_CONNECT: MessageError = MessageError::Denied("no connect-handler");
+
 /// Why an exchange did not go as its client hoped.
 #[derive(Debug, Error)]
 pub enum Fault {
@@ -146,6 +149,7 @@ pub fn report(exchange: &Exchange, app: &str, fault: &Fault, worded: Option<Vec<
             let body = sentence_with_id(status, exchange.id());
             exchange.answer(status, &body, then.retry_after, then.close);
         }
+        (None, _) if matches!(fault, Fault::ConnectRefused) => exchange.abandon(NO_CONNECT),
         (None, _) => exchange.abandon(MessageError::ConnectionReset),
     }
 }

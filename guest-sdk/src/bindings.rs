@@ -1,6 +1,7 @@
-//! What `wit-bindgen` makes of the contract in `wit/`, and of the one clock
-//! function that [`timer`](crate::timer) needs. Nothing here is meant to be
-//! used directly: the other modules wrap it, and `#[handler]` exports with it.
+//! What `wit-bindgen` makes of the contract in `wit/`, of the one clock
+//! function that [`timer`](crate::timer) needs, and of the sockets below
+//! [`net`](crate::net). Nothing here is meant to be used directly: the other
+//! modules wrap it, and what the attributes expand to exports with it.
 #![allow(
     missing_docs,
     unsafe_code,
@@ -11,13 +12,17 @@
 )]
 
 wit_bindgen::generate!({
-    path: ["../wit", "wit"],
+    path: ["../wit", "wit/clocks.wit", "wit/sockets.wit"],
     inline: "
         package innkeeper:guest;
 
         world sdk {
             include innkeeper:http/app@0.1.0;
             import wasi:clocks/monotonic-clock@0.2.12;
+            import wasi:sockets/instance-network@0.2.12;
+            import wasi:sockets/ip-name-lookup@0.2.12;
+            import wasi:sockets/tcp@0.2.12;
+            import wasi:sockets/tcp-create-socket@0.2.12;
         }
     ",
     world: "innkeeper:guest/sdk",
@@ -27,3 +32,29 @@ wit_bindgen::generate!({
     ownership: Borrowing { duplicate_if_necessary: true },
     pub_export_macro: true,
 });
+
+/// The optional exports: a world for each, so that a component has those that
+/// its author asks for and no other. The linker merges their worlds.
+macro_rules! optional {
+    ($($module:ident: $world:tt)*) => {$(
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: "../wit",
+                world: $world,
+                with: {
+                    "innkeeper:http/types@0.1.0": crate::bindings::innkeeper::http::types,
+                    "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+                },
+                pub_export_macro: true,
+            });
+        }
+    )*};
+}
+
+optional! {
+    upgrade: "innkeeper:http/upgrade"
+    connect: "innkeeper:http/connect"
+    check_continue: "innkeeper:http/check-continue"
+    check_expectation: "innkeeper:http/check-expectation"
+    client_error: "innkeeper:http/client-error"
+}

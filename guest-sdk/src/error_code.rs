@@ -61,8 +61,13 @@ pub enum ErrorCode {
     Parse(String),
     /// A limit of the operator was reached; the text names it.
     LimitExceeded(String),
-    /// The operator has not granted this.
+    /// The operator has not granted this, or it is not this guest's to do.
     Denied(String),
+    /// The server is closing: what is under way may still finish, and nothing
+    /// new is taken. Told once to whoever reads from a tunnel.
+    ServerClosing,
+    /// The server was closed already (Node: `ERR_SERVER_NOT_RUNNING`).
+    ServerNotRunning,
 }
 
 impl ErrorCode {
@@ -87,7 +92,23 @@ impl ErrorCode {
             Self::Parse(_) => "parse",
             Self::LimitExceeded(_) => "limit-exceeded",
             Self::Denied(_) => "denied",
+            Self::ServerClosing => "server-closing",
+            Self::ServerNotRunning => "server-not-running",
         }
+    }
+
+    /// The code inside an [`io::Error`] that came from a call to the host, such
+    /// as those of [`io::Read`] and [`io::Write`] on a
+    /// [`Socket`](crate::Socket); `None` if it came from elsewhere.
+    ///
+    /// ```
+    /// use innkeeper_guest::ErrorCode;
+    ///
+    /// let error = std::io::Error::from(ErrorCode::ServerClosing);
+    /// assert_eq!(ErrorCode::of(&error), Some(&ErrorCode::ServerClosing));
+    /// ```
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
     }
 
     /// The nearest [`io::ErrorKind`].
@@ -107,7 +128,9 @@ impl ErrorCode {
             Self::Parse(_) => io::ErrorKind::InvalidData,
             Self::LimitExceeded(_) => io::ErrorKind::QuotaExceeded,
             Self::Denied(_) => io::ErrorKind::PermissionDenied,
-            Self::HeadersSent => io::ErrorKind::Other,
+            // What `ServerClosing` says must reach the reader: `Interrupted` and
+            // `WouldBlock` are swallowed by those who try again.
+            Self::HeadersSent | Self::ServerClosing | Self::ServerNotRunning => io::ErrorKind::Other,
         }
     }
 }
@@ -125,15 +148,17 @@ impl fmt::Display for ErrorCode {
                 write!(f, "the body has {actual} bytes where content-length said {declared}")
             }
             Self::BodyNotAllowed => f.write_str("this response can have no body"),
-            Self::WriteAfterEnd => f.write_str("write after the response has ended"),
-            Self::AlreadyFinished => f.write_str("the response has ended already"),
+            Self::WriteAfterEnd => f.write_str("write after the end"),
+            Self::AlreadyFinished => f.write_str("it was ended already"),
             Self::Destroyed => f.write_str("the connection was destroyed"),
             Self::InvalidArg(text) => write!(f, "invalid argument: {text}"),
             Self::ConnectionReset => f.write_str("the client went away"),
             Self::Timeout(text) => write!(f, "timed out: {text}"),
             Self::Parse(text) => write!(f, "the client sent what is not HTTP: {text}"),
             Self::LimitExceeded(text) => write!(f, "limit exceeded: {text}"),
-            Self::Denied(text) => write!(f, "not granted by the operator: {text}"),
+            Self::Denied(text) => write!(f, "not granted: {text}"),
+            Self::ServerClosing => f.write_str("the server is closing"),
+            Self::ServerNotRunning => f.write_str("the server was closed already"),
         }
     }
 }
@@ -141,7 +166,7 @@ impl fmt::Display for ErrorCode {
 impl error::Error for ErrorCode {}
 
 /// So that `?` works in code that speaks [`io::Result`]; the code itself stays
-/// inside, for `io::Error::downcast`.
+/// inside, for [`ErrorCode::of`].
 impl From<ErrorCode> for io::Error {
     fn from(code: ErrorCode) -> Self {
         Self::new(code.kind(), code)
@@ -171,6 +196,8 @@ impl From<Wire> for ErrorCode {
             Wire::Parse(text) => Self::Parse(text),
             Wire::LimitExceeded(text) => Self::LimitExceeded(text),
             Wire::Denied(text) => Self::Denied(text),
+            Wire::ServerClosing => Self::ServerClosing,
+            Wire::ServerNotRunning => Self::ServerNotRunning,
         }
     }
 }
@@ -186,6 +213,13 @@ mod tests {
         assert_eq!(error.to_string(), "the client went away");
         let code: ErrorCode = error.downcast().expect("the code is inside");
         assert_eq!(code.code(), "connection-reset");
+    }
+
+    #[test]
+    fn nobody_tries_again_instead_of_telling_that_the_server_closes() {
+        let kind = io::Error::from(ErrorCode::ServerClosing).kind();
+        assert_ne!(kind, io::ErrorKind::Interrupted);
+        assert_ne!(kind, io::ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -1,30 +1,59 @@
-//! What `#[handler]` expands to calls this: the way from the component's
-//! export into the author's function, and from its error into the log.
+//! What the attributes expand to calls this: the way from the component's
+//! export into the author's function, and from what it returns to the host.
 
 use std::error::Error as StdError;
 use std::io::{self, Write};
 
 use crate::error::Chain;
-use crate::{IncomingMessage, ServerResponse};
+use crate::{ClientError, IncomingMessage, ServerResponse, Socket};
 
 pub use crate::bindings;
-pub use crate::bindings::exports::innkeeper::http::handler::Guest;
 
-pub fn incoming_message(message: bindings::innkeeper::http::types::IncomingMessage) -> IncomingMessage {
+/// The types of the bindings, under one name each.
+pub mod wire {
+    pub use crate::bindings::client_error::exports::innkeeper::http::client_error_handler::ClientError;
+    pub use crate::bindings::innkeeper::http::types::{IncomingMessage, ServerResponse, Socket};
+
+    pub type Head = Vec<u8>;
+    pub type Reply = Option<Vec<u8>>;
+}
+
+pub fn incoming_message(message: wire::IncomingMessage) -> IncomingMessage {
     message.into()
 }
 
-pub fn server_response(response: bindings::innkeeper::http::types::ServerResponse) -> ServerResponse {
+pub fn borrowed_message(message: &wire::IncomingMessage) -> &IncomingMessage {
+    IncomingMessage::borrowed(message)
+}
+
+pub fn server_response(response: wire::ServerResponse) -> ServerResponse {
     response.into()
 }
 
-/// Logs a failure as one line. The response was dropped with the handler: if
-/// it was not ended, the host answers with a 500 or cuts the connection.
+pub fn socket(socket: wire::Socket) -> Socket {
+    Socket(socket)
+}
+
+pub fn head(head: wire::Head) -> Vec<u8> {
+    head
+}
+
+pub fn client_error(error: wire::ClientError) -> ClientError {
+    error.into()
+}
+
+/// Logs a failure as one line. The response or the socket was dropped with the
+/// handler: the host does what is left to do.
 pub fn conclude(outcome: impl Outcome) {
     if let Some(error) = outcome.failure() {
         // A log that cannot be written is no reason to trap.
         let _ = writeln!(io::stderr(), "handler failed: {}", Chain(&*error));
     }
+}
+
+/// The bytes that a client-error handler answers with.
+pub fn reply(reply: impl Reply) -> wire::Reply {
+    reply.bytes()
 }
 
 /// What a handler may return.
@@ -40,5 +69,21 @@ pub trait Outcome {
 impl<E: Into<Box<dyn StdError + Send + Sync>>> Outcome for Result<(), E> {
     fn failure(self) -> Option<Box<dyn StdError + Send + Sync>> {
         self.err().map(Into::into)
+    }
+}
+
+/// What a client-error handler may return.
+#[diagnostic::on_unimplemented(
+    message = "a client-error handler cannot return `{Self}`",
+    label = "return `Option<Vec<u8>>`",
+    note = "`Option<String>` and whatever else converts into `Vec<u8>` will do"
+)]
+pub trait Reply {
+    fn bytes(self) -> Option<Vec<u8>>;
+}
+
+impl<B: Into<Vec<u8>>> Reply for Option<B> {
+    fn bytes(self) -> Option<Vec<u8>> {
+        self.map(Into::into)
     }
 }

@@ -11,6 +11,7 @@ use crate::{ErrorCode, Field, JoinedValue, Pollable, Socket};
 /// once with [`read_all`](Self::read_all), or through [`io::Read`]. A handler
 /// that does not want it leaves it.
 #[derive(Debug)]
+#[repr(transparent)]
 pub struct IncomingMessage(types::IncomingMessage);
 
 impl IncomingMessage {
@@ -126,6 +127,16 @@ impl IncomingMessage {
     /// Drops the connection at once (Node: `message.destroy`).
     pub fn destroy(&self) {
         self.0.destroy();
+    }
+}
+
+impl IncomingMessage {
+    /// The same message, as long as the host lends it.
+    #[expect(unsafe_code, reason = "there is no owned message to wrap")]
+    pub(crate) fn borrowed(message: &types::IncomingMessage) -> &Self {
+        // SAFETY: `Self` is a transparent wrapper of what the pointer is to,
+        // and lives no longer.
+        unsafe { &*std::ptr::from_ref(message).cast() }
     }
 }
 

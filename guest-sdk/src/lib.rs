@@ -55,9 +55,15 @@
 //! - **Header values are bytes**, as in HTTP. Where text is meant there is
 //!   [`header_str`](IncomingMessage::header_str), and whatever is sent may be
 //!   text.
+//! - **Only what is exported is asked.** Beside [`handler`] there are an
+//!   attribute for each thing that a server may do itself:
+//!   [`upgrade_handler`], [`connect_handler`], [`check_continue_handler`],
+//!   [`check_expectation_handler`], [`client_error_handler`]. Without one the
+//!   host does what Node does without a listener.
 //! - **The sandbox has** standard output and error (the log), the environment
 //!   that the operator sets, clocks and random numbers; files and sockets only
-//!   where the operator grants them.
+//!   where the operator grants them. So it is with the guest's own listening
+//!   side ([`server`]) and with connections to others ([`net`]).
 //!
 //! On other targets than `wasm32-wasip2` the crate compiles, so that `cargo
 //! check` and unit tests of what a handler calls work; but there is no host
@@ -65,17 +71,21 @@
 
 #[doc(hidden)]
 pub mod bindings;
+mod client_error;
 mod error;
 mod error_code;
 #[doc(hidden)]
-#[allow(missing_docs, reason = "called by what `#[handler]` expands to, not by authors")]
+#[allow(missing_docs, reason = "called by what the attributes expand to, not by authors")]
 pub mod glue;
 mod header;
 mod incoming_message;
+pub mod net;
 mod poll;
+pub mod server;
 mod server_response;
 mod socket;
 
+pub use client_error::ClientError;
 pub use error::{Error, Result};
 pub use error_code::ErrorCode;
 #[doc(inline)]
@@ -110,6 +120,116 @@ pub use socket::Socket;
 /// ```
 #[doc(inline)]
 pub use innkeeper_guest_macro::handler;
+
+/// Makes a function take connections over whose client asks for another
+/// protocol (Node: the 'upgrade' event).
+///
+/// A request is such a one if it is HTTP/1.1 and has both `Upgrade` and
+/// `Connection: upgrade` (RFC 9110 7.8). Without this export it is an ordinary
+/// request.
+///
+/// The function writes the answer itself, usually a
+/// `101 Switching Protocols`, and then speaks its protocol. `head` is what the
+/// client sent after the request head; it is empty if the request has a body,
+/// which is read from `req` and comes before anything on `socket`. The
+/// connection closes when the function returns, after what was written has
+/// been sent. If it returns or traps before it wrote anything, the client gets
+/// a 500. What it returns is as with [`handler`].
+///
+/// ```
+/// use innkeeper_guest::{IncomingMessage, Result, Socket, upgrade_handler};
+///
+/// #[upgrade_handler(should_upgrade = speaks_echo)]
+/// fn echo(_req: IncomingMessage, socket: Socket, head: Vec<u8>) -> Result<()> {
+///     socket.write("HTTP/1.1 101 Switching Protocols\r\n\
+///                   Upgrade: echo\r\nConnection: upgrade\r\n\r\n")?;
+///     socket.write(head)?;
+///     while let Some(piece) = socket.read_piece(64 * 1024)? {
+///         socket.write(piece)?;
+///     }
+///     Ok(())
+/// }
+///
+/// fn speaks_echo(req: &IncomingMessage) -> bool {
+///     req.header_str("upgrade").is_some_and(|protocol| protocol.eq_ignore_ascii_case("echo"))
+/// }
+/// # fn main() {}
+/// ```
+///
+/// `should_upgrade` names a `fn(&IncomingMessage) -> bool`; if it returns
+/// false, the request goes to the [`handler`], in another instance
+/// (Node: `shouldUpgradeCallback`). Without it every connection is taken over.
+#[doc(inline)]
+pub use innkeeper_guest_macro::upgrade_handler;
+
+/// Makes a function the answer to CONNECT (Node: the 'connect' event).
+///
+/// `req.url()` is the authority, `host:port`. The function writes the answer
+/// itself, usually `200 Connection Established`. All else is as with
+/// [`upgrade_handler`]; a CONNECT request has no body. Without this export the
+/// connection is closed without a word.
+///
+/// [`net::relay`] has an example.
+#[doc(inline)]
+pub use innkeeper_guest_macro::connect_handler;
+
+/// Makes a function the answer to requests with `Expect: 100-continue`, in
+/// place of the [`handler`] (Node: the 'checkContinue' event).
+///
+/// The function calls [`write_continue`](ServerResponse::write_continue) if it
+/// wants the body. An answer without that is the last one of its connection,
+/// for the client may or may not send the body. Without this export the host
+/// sends `100 Continue`, and the request is an ordinary one.
+///
+/// ```
+/// use innkeeper_guest::{IncomingMessage, Result, ServerResponse, check_continue_handler};
+///
+/// #[check_continue_handler]
+/// fn gate(req: IncomingMessage, res: ServerResponse) -> Result<()> {
+///     if req.header("authorization").is_none() {
+///         res.set_status_code(401);
+///         return Ok(res.end("who are you?\n")?);
+///     }
+///     res.write_continue()?;
+///     let body = req.read_all(1024 * 1024)?;
+///     Ok(res.end(format!("{} bytes\n", body.len()))?)
+/// }
+/// # fn main() {}
+/// ```
+#[doc(inline)]
+pub use innkeeper_guest_macro::check_continue_handler;
+
+/// Makes a function the answer to requests with any other `Expect` than
+/// `100-continue`, in place of the [`handler`]
+/// (Node: the 'checkExpectation' event). Without this export the host answers
+/// 417.
+#[doc(inline)]
+pub use innkeeper_guest_macro::check_expectation_handler;
+
+/// Makes a function word the answer to a client that did not send a good
+/// request, or not in time (Node: the 'clientError' event).
+///
+/// It takes a [`ClientError`] and returns the bytes to send, status line and
+/// all, or `None` for the host's own answer: an `Option<Vec<u8>>`, an
+/// `Option<String>` or an `Option` of whatever else converts into bytes. The
+/// host closes the connection after either. Without this export it answers
+/// 400, 408, 413, 414, 431, 501 or 505 in its own words.
+///
+/// ```
+/// use innkeeper_guest::{ClientError, client_error_handler};
+///
+/// #[client_error_handler]
+/// fn complain(error: ClientError) -> Option<String> {
+///     let ClientError { status, reason, .. } = error;
+///     let length = reason.len();
+///     Some(format!(
+///         "HTTP/1.1 {status} Sorry\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{reason}"
+///     ))
+/// }
+/// # fn main() {}
+/// ```
+#[doc(inline)]
+pub use innkeeper_guest_macro::client_error_handler;
 
 /// The handler in the project's README, compiled.
 #[cfg(doctest)]

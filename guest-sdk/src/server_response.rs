@@ -195,7 +195,8 @@ impl ServerResponse {
     ///
     /// # Errors
     /// Those of [`write`](Self::write), and [`ErrorCode::LimitExceeded`], with
-    /// nothing buffered, if the buffer was at the operator's bound already.
+    /// nothing buffered, if the piece would take the buffer over the
+    /// operator's bound.
     pub fn try_write(&self, chunk: impl AsRef<[u8]>) -> Result<bool, ErrorCode> {
         Ok(self.0.try_write(chunk.as_ref())?)
     }
@@ -281,8 +282,8 @@ impl ServerResponse {
     }
 
     /// Drops the connection when nothing was sent or received for so long;
-    /// [`Duration::ZERO`] for never. Holds for this exchange, within the
-    /// operator's own limit (Node: `response.setTimeout`).
+    /// [`Duration::ZERO`] for the operator's own limit. Holds for this
+    /// exchange, within that limit (Node: `response.setTimeout`).
     pub fn set_timeout(&self, timeout: Duration) {
         self.0.set_timeout(milliseconds(timeout));
     }

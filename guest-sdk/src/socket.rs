@@ -1,16 +1,49 @@
-//! [`Socket`]: the connection below an exchange.
+//! [`Socket`]: the connection below an exchange, and the tunnel that it is for
+//! an upgrade handler and a connect handler.
 
+use std::io;
 use std::time::Duration;
 
-use crate::ErrorCode;
 use crate::bindings::innkeeper::http::types;
+use crate::{ErrorCode, Pollable};
 
-/// The connection below an exchange (Node: `net.Socket`), from
-/// [`IncomingMessage::socket`](crate::IncomingMessage::socket). It tells facts
-/// and takes wishes; its bytes are the host's.
+/// The connection below an exchange (Node: `net.Socket`).
+///
+/// From [`IncomingMessage::socket`](crate::IncomingMessage::socket) it tells
+/// facts and takes wishes; its bytes are the host's, and reading and writing
+/// are [`ErrorCode::Denied`].
+///
+/// Given to an [`upgrade_handler`](crate::upgrade_handler) or a
+/// [`connect_handler`](crate::connect_handler) it is a *tunnel*: what is
+/// written goes out as it is, the status line included, and what the client
+/// sends is there to read. It is read and written with the methods here, or
+/// through [`io::Read`] and [`io::Write`], which libraries for a protocol
+/// expect.
+///
+/// When the server closes, reading fails once with
+/// [`ErrorCode::ServerClosing`]. There is time for a farewell, and reading can
+/// go on:
+///
+/// ```no_run
+/// # use innkeeper_guest::{ErrorCode, Result, Socket};
+/// # fn example(socket: Socket) -> Result<()> {
+/// loop {
+///     match socket.read_piece(64 * 1024) {
+///         Ok(Some(piece)) => socket.write(piece)?,
+///         Ok(None) => return Ok(()),
+///         Err(ErrorCode::ServerClosing) => socket.end("bye\n")?,
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// # }
+/// ```
+///
+/// Through [`io::Read`] it is told by
+/// `ErrorCode::of(&error) == Some(&ErrorCode::ServerClosing)`.
 #[derive(Debug)]
 pub struct Socket(pub(crate) types::Socket);
 
+/// Facts and wishes.
 impl Socket {
     /// The peer's IP address (Node: `socket.remoteAddress`).
     pub fn remote_address(&self) -> String {
@@ -55,8 +88,8 @@ impl Socket {
     }
 
     /// Drops the connection when nothing was sent or received for so long;
-    /// [`Duration::ZERO`] for never. Holds for this exchange, within the
-    /// operator's own limit (Node: `socket.setTimeout`).
+    /// [`Duration::ZERO`] for the operator's own limit. Holds for this
+    /// exchange, within that limit (Node: `socket.setTimeout`).
     pub fn set_timeout(&self, timeout: Duration) {
         self.0.set_timeout(milliseconds(timeout));
     }
@@ -79,7 +112,8 @@ impl Socket {
         Ok(self.0.set_keep_alive(enable, milliseconds(initial_delay))?)
     }
 
-    /// Drops the connection at once (Node: `socket.destroy`).
+    /// Drops the connection at once (Node: `socket.destroy`). The peer sees a
+    /// FIN, or a reset if it had sent bytes that were not read.
     pub fn destroy(&self) {
         self.0.destroy();
     }
@@ -89,6 +123,140 @@ impl Socket {
     /// `grace` (Node: `socket.destroySoon`).
     pub fn destroy_soon(&self, grace: Duration) {
         self.0.destroy_soon(milliseconds(grace));
+    }
+}
+
+/// The tunnel.
+impl Socket {
+    /// The next bytes, at least one and at most `max`; `None` once the peer
+    /// has ended its side. Waits for bytes if there are none. What was not
+    /// read of the request's body is skipped first (Node: 'data', 'end').
+    ///
+    /// # Errors
+    /// [`ErrorCode::ServerClosing`], once, when the server begins to close:
+    /// there is time for a farewell, and reading goes on with the next call;
+    /// [`ErrorCode::ConnectionReset`], [`ErrorCode::Timeout`],
+    /// [`ErrorCode::Destroyed`]; those of
+    /// [`IncomingMessage::read_piece`](crate::IncomingMessage::read_piece) for
+    /// a body that breaks; [`ErrorCode::InvalidArg`] if `max` is 0;
+    /// [`ErrorCode::Denied`] if this is no tunnel.
+    pub fn read_piece(&self, max: u32) -> Result<Option<Vec<u8>>, ErrorCode> {
+        Ok(self.0.read(max)?)
+    }
+
+    /// Sends bytes. Waits while more than the buffer's high-water mark is
+    /// unsent. They leave when the guest waits or returns, with
+    /// [`flush`](Self::flush), or when the buffer is full
+    /// (Node: `socket.write`).
+    ///
+    /// # Errors
+    /// [`ErrorCode::WriteAfterEnd`], [`ErrorCode::ConnectionReset`],
+    /// [`ErrorCode::Timeout`] if the peer takes nothing,
+    /// [`ErrorCode::Destroyed`], [`ErrorCode::Denied`] if this is no tunnel.
+    pub fn write(&self, bytes: impl AsRef<[u8]>) -> Result<(), ErrorCode> {
+        Ok(self.0.write(bytes.as_ref())?)
+    }
+
+    /// Like [`write`](Self::write), but never waits: buffers the bytes and
+    /// returns whether the buffer is now full.
+    /// [`subscribe_writable`](Self::subscribe_writable) tells when it has room
+    /// (Node: `socket.write` returning the opposite, 'drain').
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write), and [`ErrorCode::LimitExceeded`], with
+    /// nothing buffered, if the bytes would take the buffer over the
+    /// operator's bound.
+    pub fn try_write(&self, bytes: impl AsRef<[u8]>) -> Result<bool, ErrorCode> {
+        Ok(self.0.try_write(bytes.as_ref())?)
+    }
+
+    /// Waits until the operating system has taken all that was written.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write), but for [`ErrorCode::WriteAfterEnd`].
+    pub fn flush(&self) -> Result<(), ErrorCode> {
+        Ok(self.0.flush()?)
+    }
+
+    /// Ends this side with last bytes: a FIN follows them. Reading goes on.
+    /// Does not wait (Node: `socket.end(data)`).
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write).
+    pub fn end(&self, bytes: impl AsRef<[u8]>) -> Result<(), ErrorCode> {
+        Ok(self.0.end(Some(bytes.as_ref()))?)
+    }
+
+    /// Ends this side: a FIN follows what was written. Reading goes on. Does
+    /// not wait (Node: `socket.end()`).
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write), and [`ErrorCode::AlreadyFinished`] if
+    /// it was ended before.
+    pub fn end_empty(&self) -> Result<(), ErrorCode> {
+        Ok(self.0.end(None)?)
+    }
+
+    /// Ready when [`read_piece`](Self::read_piece) would return at once:
+    /// bytes, the peer's end, the closing of the server, or an error
+    /// (Node: 'readable').
+    pub fn subscribe(&self) -> Pollable {
+        self.0.subscribe()
+    }
+
+    /// Ready when [`try_write`](Self::try_write) would find the buffer not
+    /// full, or fail (Node: 'drain').
+    pub fn subscribe_writable(&self) -> Pollable {
+        self.0.subscribe_writable()
+    }
+}
+
+/// Reads a tunnel; 0 bytes are the peer's end. The [`ErrorCode`] is inside the
+/// error: see [`ErrorCode::of`].
+impl io::Read for &Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let max = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        let Some(piece) = self.read_piece(max)? else {
+            return Ok(0);
+        };
+        buffer[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
+    }
+}
+
+/// Reads a tunnel; 0 bytes are the peer's end. The [`ErrorCode`] is inside the
+/// error: see [`ErrorCode::of`].
+impl io::Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buffer)
+    }
+}
+
+/// Writes to a tunnel; each write is taken whole. The [`ErrorCode`] is inside
+/// the error: see [`ErrorCode::of`].
+impl io::Write for &Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        Socket::write(self, buffer)?;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(Socket::flush(self)?)
+    }
+}
+
+/// Writes to a tunnel; each write is taken whole. The [`ErrorCode`] is inside
+/// the error: see [`ErrorCode::of`].
+impl io::Write for Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut &*self, buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::Write::flush(&mut &*self)
     }
 }
 

@@ -1,0 +1,6 @@
+use innkeeper_guest::check_expectation_handler;
+
+#[check_expectation_handler]
+const EXPECTATION: &str = "none";
+
+fn main() {}

@@ -1,0 +1,6 @@
+use innkeeper_guest::{ClientError, client_error_handler};
+
+#[client_error_handler]
+fn complain(_error: ClientError) {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use innkeeper_guest::{IncomingMessage, Result, Socket, upgrade_handler};
+
+#[upgrade_handler(protocol = "echo")]
+fn upgrade(_req: IncomingMessage, _socket: Socket, _head: Vec<u8>) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,153 @@
+//! Tunnels and the end of the server: they are told, once, and are cut when
+//! the time for draining is over.
+
+use std::time::Duration;
+
+use innkeeper_harness::DEADLINE;
+use innkeeper_harness::server::{Exit, Running, Server};
+use innkeeper_harness::wire::{Client, End};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{SWITCH, assert_entries, get, lasts, promptly, scripted_on, upgrade};
+
+fn tunnelling(ops: Value) -> Server {
+    scripted_on(json!({ "request": [["server-close"], ["end", "closing"]], "upgrade": ops }))
+}
+
+/// Waits for bytes, says what came instead, and then a farewell.
+fn polite() -> Server {
+    tunnelling(json!([
+        ["tunnel-write", SWITCH],
+        ["try", ["tunnel-read", 4]],
+        ["log", "told"],
+        ["tunnel-write", "farewell"],
+    ]))
+}
+
+fn open(server: &Running) -> Client {
+    let mut client = server.connect();
+    client.send(upgrade("/")).expect(SWITCH);
+    client
+}
+
+#[track_caller]
+fn assert_report(exit: &Exit, finished: u64, cut: u64) {
+    assert_eq!(exit.status.code(), Some(0));
+    let line = exit.logs.last().expect("there is a log");
+    assert_eq!((line.number("finished"), line.number("cut")), (Some(finished), Some(cut)), "{line:?}");
+}
+
+#[test]
+fn a_tunnel_is_told_and_takes_its_leave() {
+    let server = polite().start();
+    let mut clients: Vec<_> = (0..3).map(|_| open(&server)).collect();
+    promptly(|| {
+        server.signal(Signal::TERM);
+        for client in &mut clients {
+            client.expect("farewell").expect_close();
+        }
+        drop(clients);
+        assert_report(&server.wait_exit(DEADLINE), 3, 0);
+    });
+}
+
+#[test]
+fn the_app_that_closes_its_server_tells_its_tunnels() {
+    let server = polite().arg("--allow", "server-control").start();
+    let mut tunnel = open(&server);
+    promptly(|| {
+        assert_eq!(server.connect().ask(get("/close")).text(), "closing");
+        tunnel.expect("farewell").expect_close();
+        drop(tunnel);
+        assert_report(&server.wait_exit(DEADLINE), 2, 0);
+    });
+}
+
+#[test]
+fn it_is_told_once_and_reading_goes_on() {
+    let server = tunnelling(json!([
+        ["tunnel-write", SWITCH],
+        ["try", ["tunnel-read", 4]],
+        ["tunnel-write", "told"],
+        ["tunnel-read", 4],
+        ["tunnel-read", 4],
+        ["tunnel-write", "farewell"],
+    ]))
+    .start();
+    let mut client = open(&server);
+    server.signal(Signal::TERM);
+    client.expect("told");
+    client.send("ping").send("pong").expect("farewell").expect_close();
+    assert_entries(
+        &server,
+        &["tunnel-read failed: server-closing", "tunnel-read: ping", "tunnel-read: pong"],
+    );
+    drop(client);
+    promptly(|| assert_report(&server.wait_exit(DEADLINE), 1, 0));
+}
+
+#[test]
+fn what_came_before_it_was_told_is_not_lost() {
+    let server = tunnelling(json!([
+        ["tunnel-write", SWITCH],
+        ["sleep-ms", 200],
+        ["try", ["tunnel-read", 4]],
+        ["tunnel-read", 4],
+        ["tunnel-end"],
+    ]))
+    .start();
+    let mut client = open(&server);
+    client.send("ping");
+    server.signal(Signal::TERM);
+    client.expect_close();
+    assert_entries(&server, &["tunnel-read failed: server-closing", "tunnel-read: ping"]);
+}
+
+#[test]
+fn a_tunnel_that_begins_while_the_server_closes_is_told_at_once() {
+    let server = polite().start();
+    let mut client = server.connect();
+    let request = upgrade("/");
+    let (before, after) = request.split_at(30);
+    client.send(before);
+    // By the time that these have been told so, it has been read.
+    for _ in 0..5 {
+        assert_eq!(server.connect().ask("no request\r\n").status(), Some(400));
+    }
+    server.signal(Signal::TERM);
+    server.wait_log(|line| line.target == "drain");
+    client.send(after).expect(SWITCH).expect("farewell").expect_close();
+    drop(client);
+    promptly(|| assert_report(&server.wait_exit(DEADLINE), 1, 0));
+}
+
+#[test]
+fn a_tunnel_that_stays_is_cut_at_the_deadline() {
+    let server =
+        tunnelling(json!([["tunnel-write", SWITCH], ["try", ["tunnel-read", 4]], ["sleep-ms", 3_600_000]]))
+            .arg("--drain-timeout", "300ms")
+            .start();
+    let mut client = open(&server);
+    let exit = lasts(Duration::from_millis(300), || {
+        server.signal(Signal::TERM);
+        assert_eq!(client.read_to_end(), (Vec::new(), End::Reset));
+        server.wait_exit(DEADLINE)
+    });
+    assert_report(&exit, 0, 1);
+}
+
+#[test]
+fn a_second_signal_cuts_tunnels() {
+    let server =
+        tunnelling(json!([["tunnel-write", SWITCH], ["try", ["tunnel-read", 4]], ["sleep-ms", 3_600_000]]))
+            .start();
+    let mut client = open(&server);
+    promptly(|| {
+        server.signal(Signal::TERM);
+        assert_entries(&server, &["tunnel-read failed: server-closing"]);
+        server.signal(Signal::TERM);
+        assert_eq!(client.read_to_end(), (Vec::new(), End::Reset));
+        assert_report(&server.wait_exit(DEADLINE), 0, 1);
+    });
+}

@@ -3,7 +3,7 @@
 use innkeeper_guest::ServerResponse;
 use serde_json::{Map, Value};
 
-use crate::ops::{Run, Step, Stop, argument, text};
+use crate::ops::{Run, Step, argument, text};
 use crate::{bytes, values};
 
 /// One system call's worth of body.
@@ -22,7 +22,7 @@ pub fn end(res: &ServerResponse, arguments: &[Value]) -> Step {
 
 pub fn end_with(run: &Run, arguments: &[Value]) -> Step {
     let value = values::value(run, text(arguments, 0))?;
-    Ok(run.res.end(value)?)
+    Ok(run.subject.res()?.end(value)?)
 }
 
 /// Ends with a JSON object of what is asked for.
@@ -30,11 +30,9 @@ pub fn report(run: &Run, arguments: &[Value]) -> Step {
     let mut report = Map::new();
     for what in argument(arguments, 0).as_array().into_iter().flatten() {
         let what = what.as_str().unwrap_or_default();
-        let found =
-            values::reported(run, what).ok_or_else(|| Stop::Unknown(format!("part of a report {what}")))?;
-        report.insert(what.to_owned(), found);
+        report.insert(what.to_owned(), values::reported(run, what)?);
     }
-    Ok(run.res.end(Value::Object(report).to_string())?)
+    Ok(run.subject.res()?.end(Value::Object(report).to_string())?)
 }
 
 pub fn add_trailers(res: &ServerResponse, arguments: &[Value]) -> Step {
@@ -43,14 +41,15 @@ pub fn add_trailers(res: &ServerResponse, arguments: &[Value]) -> Step {
 
 /// Reads all of the request's body and keeps it.
 pub fn read(run: &mut Run) -> Step {
-    run.body = run.req.read_all(u64::MAX)?;
+    run.body = run.subject.req()?.read_all(u64::MAX)?;
     Ok(())
 }
 
 /// Writes each piece of the request's body as it comes, then ends.
 pub fn echo(run: &Run) -> Step {
-    while let Some(piece) = run.req.read_piece(PIECE_BYTES_MAX)? {
-        run.res.write(piece)?;
+    let (req, res) = (run.subject.req()?, run.subject.res()?);
+    while let Some(piece) = req.read_piece(PIECE_BYTES_MAX)? {
+        res.write(piece)?;
     }
-    Ok(run.res.end_empty()?)
+    Ok(res.end_empty()?)
 }

@@ -5,17 +5,19 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use innkeeper_guest::{ErrorCode, IncomingMessage, ServerResponse};
+use innkeeper_guest::ErrorCode;
 use serde_json::Value;
 
-use crate::{body, bytes, head, log, values};
+use crate::subject::Subject;
+use crate::{body, bytes, head, log, server, tunnel, values};
 
-/// One exchange, while its ops run.
+/// One call of an export, while its ops run.
 pub struct Run {
-    pub req: IncomingMessage,
-    pub res: ServerResponse,
+    pub subject: Subject,
     /// What `read-body` kept.
     pub body: Vec<u8>,
+    /// What `raw-response` said.
+    pub reply: Option<Vec<u8>>,
 }
 
 /// Why the ops end before the last one.
@@ -38,9 +40,8 @@ impl From<ErrorCode> for Stop {
 pub type Step = Result<(), Stop>;
 
 impl Run {
-    pub fn new(req: IncomingMessage, res: ServerResponse) -> Self {
-        let body = Vec::new();
-        Self { req, res, body }
+    pub fn new(subject: Subject) -> Self {
+        Self { subject, body: Vec::new(), reply: None }
     }
 
     /// Runs the ops in order, and logs what ends them early.
@@ -70,8 +71,42 @@ impl Run {
     fn op(&mut self, op: &Value) -> Step {
         let arguments = op.as_array().and_then(|op| op.get(1..));
         let arguments = arguments.unwrap_or_default();
-        let res = &self.res;
         match name(op) {
+            "log" => self.log(arguments),
+            "sleep-ms" => sleep(arguments),
+            "repeat" => self.repeat(arguments),
+            "try" => self.attempt(arguments),
+            "trap" => process::abort(),
+            "return" => Err(Stop::Return),
+
+            "read-body" => body::read(self),
+            "destroy" => {
+                self.subject.destroy();
+                Ok(())
+            }
+
+            "tunnel-write" => tunnel::write(self.subject.tunnel()?, arguments),
+            "tunnel-read" => tunnel::read(self.subject.tunnel()?, arguments),
+            "tunnel-echo" => tunnel::echo(self.subject.tunnel()?),
+            "tunnel-end" => tunnel::end(self.subject.tunnel()?),
+
+            "raw-response" => {
+                self.reply = Some(bytes::from_script(argument(arguments, 0)));
+                Ok(())
+            }
+
+            "get-connections" => server::get_connections(),
+            "server-close" => server::close(),
+            "close-idle-connections" => server::close_idle_connections(),
+            "close-all-connections" => server::close_all_connections(),
+
+            name => self.response_op(name, arguments),
+        }
+    }
+
+    fn response_op(&self, name: &str, arguments: &[Value]) -> Step {
+        let res = self.subject.res()?;
+        match name {
             "set-status" => head::set_status(res, arguments),
             "set-header" => head::set_header(res, arguments),
             "append-header" => head::append_header(res, arguments),
@@ -103,19 +138,7 @@ impl Run {
                 res.uncork();
                 Ok(())
             }
-            "destroy" => {
-                res.destroy();
-                Ok(())
-            }
-            "read-body" => body::read(self),
             "echo-body" => body::echo(self),
-
-            "log" => self.log(arguments),
-            "sleep-ms" => sleep(arguments),
-            "repeat" => self.repeat(arguments),
-            "try" => self.attempt(arguments),
-            "trap" => process::abort(),
-            "return" => Err(Stop::Return),
             unknown => Err(Stop::Unknown(format!("op {unknown}"))),
         }
     }

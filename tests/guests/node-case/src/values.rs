@@ -1,4 +1,5 @@
-//! What the ops `log`, `end-with` and `report` can ask of a request.
+//! What the ops `log`, `end-with` and `report` can ask of a request, and of a
+//! fault.
 
 use innkeeper_guest::{Field, IncomingMessage, JoinedValue};
 use serde_json::{Map, Value};
@@ -8,13 +9,24 @@ use crate::ops::{Run, Stop};
 
 /// A value of the script, as the bytes to log or to send.
 pub fn value(run: &Run, name: &str) -> Result<Vec<u8>, Stop> {
-    let req = &run.req;
+    let subject = &run.subject;
     let (kind, header) = name.split_once(':').unwrap_or((name, ""));
+    Ok(match kind {
+        "body" => run.body.clone(),
+        "body-length" => number(run.body.len()),
+        "error-code" => subject.fault()?.code.code().into(),
+        "error-reason" => subject.fault()?.reason.clone().into_bytes(),
+        "error-status" => number(subject.fault()?.status.into()),
+        "bytes-parsed" => number(subject.fault()?.bytes_parsed as usize),
+        "raw-packet" => subject.fault()?.raw_packet.clone(),
+        _ => return of_request(subject.req()?, name, kind, header),
+    })
+}
+
+fn of_request(req: &IncomingMessage, name: &str, kind: &str, header: &str) -> Result<Vec<u8>, Stop> {
     Ok(match kind {
         "method" => req.method().into_bytes(),
         "url" => req.url().into_bytes(),
-        "body" => run.body.clone(),
-        "body-length" => number(run.body.len()),
         "header" => header_or_none(req, header, |value| value),
         "header-hex" => header_or_none(req, header, |value| hex(&value)),
         "header-length" => header_or_none(req, header, |value| number(value.len())),
@@ -23,10 +35,10 @@ pub fn value(run: &Run, name: &str) -> Result<Vec<u8>, Stop> {
     })
 }
 
-/// A part of a report; none if there is no such part.
-pub fn reported(run: &Run, what: &str) -> Option<Value> {
-    let req = &run.req;
-    Some(match what {
+/// A part of a report.
+pub fn reported(run: &Run, what: &str) -> Result<Value, Stop> {
+    let req = run.subject.req()?;
+    Ok(match what {
         "method" => req.method().into(),
         "url" => to_text(req.url().as_bytes()).into(),
         "http-version" => req.http_version().into(),
@@ -37,7 +49,7 @@ pub fn reported(run: &Run, what: &str) -> Option<Value> {
         "raw-trailers" => flat(req.raw_trailers()),
         "complete" => req.complete().into(),
         "body" => to_text(&run.body).into(),
-        _ => return None,
+        _ => return Err(Stop::Unknown(format!("part of a report {what}"))),
     })
 }
 

@@ -115,16 +115,22 @@ impl Fault {
 
 impl Fault {
     /// What a guest may word the answer to: the client's own mistakes, as long
-    /// as nothing else was answered.
-    pub fn refusal(&self, exchange: &Exchange) -> Option<Refusal> {
-        let of_head = |fault| Some(Refusal::of_body(fault, &[]));
-        match self {
+    /// as nothing else was answered. And the fault as it is then to be reported.
+    pub fn refused(self, exchange: &Exchange) -> (Fault, Option<Refusal>) {
+        let refusal = match &self {
             Fault::Client(ClientFault::Expectation) => None,
-            Fault::Client(fault) => of_head(*fault),
-            Fault::RequestTimeout if exchange.is_unsent() => of_head(ClientFault::RequestTimeout),
-            Fault::NotEnded(_) => exchange.take_refusal(),
+            Fault::Client(fault) => Some(Refusal::of_body(*fault, &[])),
+            Fault::RequestTimeout if exchange.is_unsent() => {
+                Some(Refusal::of_body(ClientFault::RequestTimeout, &[]))
+            }
+            // The guest read a body that broke, and had nothing to say to it.
+            Fault::NotEnded(_) => match exchange.take_refusal() {
+                Some(refusal) => return (Fault::Client(refusal.fault), Some(refusal)),
+                None => None,
+            },
             _ => None,
-        }
+        };
+        (self, refusal)
     }
 }
 

@@ -110,14 +110,12 @@ fn judge(exchange: &Exchange) -> Result<(), Fault> {
 /// leaves the rest unsent.
 async fn finish(exchange: &Exchange, app: &App, answered: Result<(), Fault>) {
     if let Err(fault) = answered {
-        match fault.refusal(exchange) {
-            Some(refusal) => {
-                let fault = Fault::Client(refusal.fault);
-                let worded = reword(app, exchange.socket().clone(), refusal).await;
-                report(exchange, &app.name, &fault, worded);
-            }
-            None => report(exchange, &app.name, &fault, None),
-        }
+        let (fault, refusal) = fault.refused(exchange);
+        let worded = match refusal {
+            Some(refusal) => reword(app, exchange.socket().clone(), refusal).await,
+            None => None,
+        };
+        report(exchange, &app.name, &fault, worded);
         if exchange.record().failure.is_some() {
             return;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{assert_entries, get, misbehave, refusal, scripted};
+use crate::support::{assert_entries, get, misbehave, refusal_of, scripted};
 
 const POST: &str = "POST / HTTP/1.1\r\nHost: inn\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
@@ -38,11 +38,12 @@ fn a_guest_that_traps_after_it_is_answered_for() {
 fn another_expectation_cannot_be_met() {
     let server = scripted(json!([["log", "ran"], ["end", "ok"]])).start();
     let mut client = server.connect();
-    for body in ["", "Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"] {
+    let bodies = ["", "Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"];
+    for (exchange, body) in (1..).zip(bodies) {
         let end = if body.is_empty() { "\r\n" } else { "" };
         let request = format!("POST / HTTP/1.1\r\nHost: inn\r\nExpect: the-unexpected\r\n{body}{end}");
         client.send(request).expect(
-            refusal("417 Expectation Failed")
+            refusal_of(exchange, "417 Expectation Failed")
                 .replace("Connection: close", "Connection: keep-alive\r\nKeep-Alive: timeout=5"),
         );
     }
@@ -55,6 +56,6 @@ fn another_expectation_cannot_be_met() {
 fn a_body_that_would_be_too_large_is_not_asked_for() {
     let server = scripted(json!([["end", "ok"]])).arg("--request-body-bytes-max", "4").start();
     let mut client = server.connect();
-    client.send(POST).expect(refusal("413 Payload Too Large"));
+    client.send(POST).expect(refusal_of(1, "413 Payload Too Large"));
     client.expect_close();
 }

@@ -4,7 +4,7 @@
 use innkeeper_harness::server::{Running, Server};
 use serde_json::json;
 
-use crate::support::{assert_entries, get, refusal, scripted};
+use crate::support::{assert_entries, get, refusal, refusal_of, scripted};
 
 /// A guest that says that it ran, reads the body and answers with its length.
 fn server() -> Server {
@@ -277,7 +277,10 @@ fn headers_that_are_too_many() {
 #[test]
 fn a_declared_body_that_is_too_large() {
     let server = server().arg("--request-body-bytes-max", "1000").start();
-    refuse(&server, "413 Payload Too Large", b"POST / HTTP/1.1\r\nHost: inn\r\nContent-Length: 1001\r\n\r\n");
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: inn\r\nContent-Length: 1001\r\n\r\n");
+    client.expect(refusal_of(1, "413 Payload Too Large"));
+    client.expect_close();
     assert_none_ran(&server);
     let mut client = server.connect();
     client.send("POST / HTTP/1.1\r\nHost: inn\r\nContent-Length: 1000\r\n\r\n").send(vec![b'a'; 1000]);

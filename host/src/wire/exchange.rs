@@ -374,7 +374,7 @@ impl Exchange {
         let state = self.inner.state.lock();
         let failed = state.response.failure().is_some() && state.response.is_close_delimited();
         // A guest that destroys its tunnel may well mean that as its end.
-        failed && !(state.tunnel.is_some() && state.response.failure() == Some(&MessageError::Destroyed))
+        failed && !(state.tunnel.is_some() && self.inner.socket.is_destroyed())
     }
 
     /// Whether the response was sent to its end.

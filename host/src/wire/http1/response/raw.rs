@@ -12,6 +12,8 @@ impl Response {
         self.phase = Phase::Fixed;
         self.framing = Framing::Close;
         self.keep_alive = false;
+        // Nor after an answer of the host's own in its place.
+        self.context.keep_alive = false;
         // Until the guest has written one.
         self.status = 0;
     }

@@ -73,8 +73,8 @@ async fn run(app: &App, mut event: Event, _permit: &Permit, exchange: &Exchange)
         exchange.defer_refusal();
     }
     loop {
-        if !event.takes_over() {
-            exchange.answer_expectation(event == Event::CheckContinue);
+        if event == Event::Request {
+            exchange.answer_expectation();
         }
         match call(&app.instances, exchange.clone(), event, &app.demotion).await? {
             Called::Answered(instance) => {

@@ -298,6 +298,7 @@ impl Connection {
             version_1_1: true,
             head_request: false,
             keep_alive: false,
+            awaits_continue: false,
             keep_alive_timeout: None,
             requests_max: None,
             reject_body_not_allowed: false,

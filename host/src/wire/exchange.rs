@@ -123,6 +123,7 @@ impl Exchange {
             version_1_1: head.version_1_1,
             head_request: head.method() == "HEAD",
             keep_alive: head.keep_alive && !is_last,
+            awaits_continue: head.expectation == Expectation::Continue,
             keep_alive_timeout: site.timeouts.keep_alive.get(),
             requests_max: limits.requests_per_connection_max,
             reject_body_not_allowed: limits.reject_body_not_allowed,
@@ -203,14 +204,11 @@ impl Exchange {
         work(&mut state.response)
     }
 
-    /// Answers `Expect: 100-continue` before the handler runs, whether or not
-    /// it reads (Node); or leaves that to it, if it is `checked`.
-    pub fn answer_expectation(&self, checked: bool) {
+    /// Answers `Expect: 100-continue`, before the handler runs and whether or
+    /// not it reads (Node).
+    pub fn answer_expectation(&self) {
         if self.inner.head.expectation != Expectation::Continue {
             return;
-        }
-        if checked {
-            return self.with_response(Response::await_continue);
         }
         // Refused only if nothing can be sent any more.
         let _ = self.with_response(|response| response.write_information(100, &[]));

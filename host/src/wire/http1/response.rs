@@ -35,8 +35,6 @@ pub struct Response {
     pub send_date: bool,
     /// Whether the guest wants the connection to go on.
     pub keep_alive: bool,
-    /// Whether the client waits for a 100 that was not sent yet.
-    awaits_continue: bool,
     phase: Phase,
     framing: Framing,
     /// The fixed head, until the first byte that goes with it.
@@ -70,7 +68,6 @@ impl Response {
     pub fn new(context: ResponseContext) -> Self {
         Response {
             keep_alive: context.keep_alive,
-            awaits_continue: false,
             context,
             status: 200,
             reason: None,
@@ -261,12 +258,6 @@ impl Response {
         Ok(())
     }
 
-    /// Makes a response that is sent before the client was told to go on with
-    /// its body the last one (Node: `checkContinue`).
-    pub fn await_continue(&mut self) {
-        self.awaits_continue = true;
-    }
-
     /// Takes over a `keep_alive_timeout` that has changed.
     pub fn set_keep_alive_timeout(&mut self, timeout: Option<Duration>) {
         self.context.keep_alive_timeout = timeout;
@@ -323,7 +314,7 @@ impl Response {
         }
         // RFC 9110 15.2: an HTTP/1.0 client does not know them.
         if self.context.version_1_1 {
-            self.awaits_continue &= status != 100;
+            self.context.awaits_continue &= status != 100;
             let mut head = BytesMut::new();
             put_status_line(&mut head, status, status::reason(status));
             lines.iter().for_each(|(name, value)| put_line(&mut head, name, value));
@@ -404,7 +395,7 @@ impl Response {
             status,
             reason,
             fields,
-            keep_alive: self.keep_alive && !self.awaits_continue,
+            keep_alive: self.keep_alive && !self.context.awaits_continue,
             send_date: self.send_date,
         }
     }

@@ -21,6 +21,9 @@ pub struct ResponseContext {
     pub head_request: bool,
     /// Whether the connection may go on, by the request and by the host.
     pub keep_alive: bool,
+    /// Whether the client waits for a 100 that was not sent yet. A final
+    /// response then closes: the body may come or not.
+    pub awaits_continue: bool,
     /// `keep_alive_timeout`, for the `Keep-Alive` header.
     pub keep_alive_timeout: Option<Duration>,
     /// `requests_per_connection_max`, for the same.

@@ -5,7 +5,7 @@
 use innkeeper_harness::server::Server;
 use serde_json::{Value, json};
 
-use crate::support::{assert_entries, get, refusal, scripted_on};
+use crate::support::{assert_entries, get, refusal_of, scripted_on};
 
 const POST: &str = "POST /post HTTP/1.1\r\nHost: inn\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
@@ -138,7 +138,7 @@ fn another_expectation_is_the_guests_to_meet() {
 fn a_check_of_one_kind_is_no_check_of_the_other() {
     let server = checking(json!([["end", "continue"]])).start();
     server.connect().send(POST.replace("100-continue", "meow")).send("hello").expect(
-        refusal("417 Expectation Failed")
+        refusal_of(1, "417 Expectation Failed")
             .replace("Connection: close", "Connection: keep-alive\r\nKeep-Alive: timeout=5"),
     );
     let server = scripted_on(json!({

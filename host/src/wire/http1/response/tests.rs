@@ -24,6 +24,7 @@ fn context(version_1_1: bool, head_request: bool) -> ResponseContext {
         version_1_1,
         head_request,
         keep_alive: true,
+        awaits_continue: false,
         keep_alive_timeout: Some(Duration::from_secs(5)),
         requests_max: None,
         reject_body_not_allowed: false,

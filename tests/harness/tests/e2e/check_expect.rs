@@ -86,6 +86,20 @@ fn a_guest_that_traps_is_answered_for() {
 }
 
 #[test]
+fn without_an_instance_the_connection_closes() {
+    // A body may follow, or the next request: nobody can tell.
+    let server =
+        checking(json!([["write-continue"], ["read-body"], ["end"]])).arg("--instances-max", "1").start();
+    let mut busy = server.connect();
+    busy.send(POST).expect(GO_ON);
+    let mut client = server.connect();
+    let response = client.ask(POST);
+    assert_eq!((response.interim.len(), response.status()), (0, Some(503)));
+    assert_eq!(response.header("connection"), Some("close"));
+    client.expect_close();
+}
+
+#[test]
 fn one_100_too_late_is_an_error() {
     let server = checking(json!([["write", "part"], ["try", ["write-continue"]], ["end"]])).start();
     let mut client = server.connect();

@@ -35,6 +35,21 @@ fn a_guest_that_traps_after_it_is_answered_for() {
 }
 
 #[test]
+fn a_client_that_is_not_told_to_go_on_is_not_waited_for() {
+    // Whether it sends the body now or another request, nobody can tell.
+    let server = misbehave().arg("--instances-max", "1").start();
+    let mut busy = server.connect();
+    busy.send(get("/set-timeout?ms=0")).read_until("\r\n\r\n");
+    let mut client = server.connect();
+    let response = client.ask(POST);
+    assert_eq!(response.status(), Some(503));
+    if response.interim.is_empty() {
+        assert_eq!(response.header("connection"), Some("close"));
+        client.expect_close();
+    }
+}
+
+#[test]
 fn another_expectation_cannot_be_met() {
     let server = scripted(json!([["log", "ran"], ["end", "ok"]])).start();
     let mut client = server.connect();

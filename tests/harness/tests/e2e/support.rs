@@ -28,6 +28,12 @@ pub fn misbehave() -> Server {
     Server::of("misbehave")
 }
 
+/// The guest that treats connections badly, or the server; see
+/// `tests/guests/tunnels`.
+pub fn tunnels() -> Server {
+    Server::of("tunnels")
+}
+
 /// The guest that runs ops: one list for all targets, or one for each. The
 /// ops are those of `tests/node-cases/README.md`.
 pub fn scripted(request: Value) -> Server {
@@ -82,6 +88,20 @@ pub fn assert_serves(server: &Running) {
 pub fn assert_admits(client: &mut Client) {
     promptly(|| while client.ask(get("/ok")).status() == Some(503) {});
     assert_ok(client);
+}
+
+/// A tunnel is opened as soon as there is room for it; until then the answer
+/// is a 503.
+#[track_caller]
+pub fn open_when_there_is_room(server: &Running) -> Client {
+    promptly(|| {
+        loop {
+            let mut client = server.connect();
+            if client.ask(upgrade("/")).status() == Some(101) {
+                return client;
+            }
+        }
+    })
 }
 
 /// This connection is served by `misbehave`.

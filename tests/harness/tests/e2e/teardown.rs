@@ -7,7 +7,7 @@ use innkeeper_harness::server::Server;
 use innkeeper_harness::wire::{Client, End};
 use serde_json::json;
 
-use crate::support::{assert_entries, get, lasts, promptly, scripted, wait_access};
+use crate::support::{assert_entries, get, lasts, misbehave, promptly, scripted, tunnels, wait_access};
 
 const TIME: Duration = Duration::from_millis(300);
 
@@ -96,47 +96,39 @@ fn a_write_that_nobody_reads_times_out() {
 
 #[test]
 fn the_end_of_a_response_that_nobody_reads_is_told() {
-    let ops = json!([["end", [{ "repeat": "a", "times": LENGTH }]], ["try", ["finished"]]]);
-    let server = endless(scripted(ops)).start();
-    let mut client = lasts(TIME - MOMENT, || {
-        let client = ask_and_wait(&server);
-        assert_entries(&server, &["finished failed: timeout"]);
-        client
+    let server = endless(tunnels()).start();
+    let mut client = server.connect();
+    lasts(TIME - MOMENT, || {
+        client.send(get("/finish-stall"));
+        server.wait_guest_line("finished: timeout");
     });
+    assert_eq!(server.guest_lines(), ["write: timeout", "end: timeout", "finished: timeout"]);
     assert!(!client.read_response().complete);
     server.wait_log(|line| line.level == "INFO" && line.message.starts_with("write_stall_timeout"));
-}
-
-#[test]
-fn the_end_of_a_response_whose_client_goes_is_told() {
-    let ops = json!([["end", [{ "repeat": "a", "times": LENGTH }]], ["log", "ended"], ["try", ["finished"]]]);
-    let server = scripted(ops).arg("--instances-max", "1").start();
+    // A client that reads hears all of it.
     let mut client = server.connect();
-    client.send(get("/")).read_until("aaaa");
-    server.wait_guest_line("LOG \"ended\"");
-    client.reset();
-    // A guest whose client has reset is ended; it hears of it at most.
-    promptly(|| wait_access(&server, "/"));
-    let lines = server.guest_lines();
-    assert!(lines.iter().all(|line| !line.ends_with("finished ok\"")), "{lines:?}");
+    assert_eq!(client.ask(get("/finish-stall?bytes=1000000")).body.len(), 1_000_000);
+    server.wait_guest_line("finished: ok");
 }
 
 #[test]
-fn a_connection_that_is_to_close_soon_does_so_for_a_client_that_does_not_read() {
-    let ops = json!([["destroy-soon", 100], ["end", [{ "repeat": "a", "times": LENGTH }]]]);
-    let server = endless(scripted(ops)).start();
-    let mut client = ask_and_wait(&server);
-    promptly(|| wait_access(&server, "/"));
-    assert!(!client.read_response().complete);
+fn the_end_of_a_response_whose_client_goes_is_not_told_as_a_success() {
+    let server = tunnels().start();
+    let mut client = server.connect();
+    client.send(get("/finish-stall")).read_until("aaaa");
+    client.reset();
+    promptly(|| wait_access(&server, "/finish-stall"));
+    // A guest whose client has reset is ended; it hears of it at most.
+    let lines = server.guest_lines();
+    assert!(lines.iter().all(|line| line.ends_with("connection-reset")), "{lines:?}");
 }
 
 #[test]
 fn a_connection_that_is_to_close_soon_waits_for_the_client_as_long_as_it_is_told() {
-    let ops = json!([["destroy-soon", 300], ["end", "the last answer"]]);
-    let server = scripted(ops).start();
+    let server = misbehave().start();
     let mut client = server.connect();
     let begun = std::time::Instant::now();
-    assert_eq!(client.ask(get("/")).text(), "the last answer");
+    assert_eq!(client.ask(get("/destroy-soon?ms=300")).text(), "the last answer");
     client.expect_close();
     // It takes what the client sends, until the time is over.
     while client.try_send("x") {

@@ -9,7 +9,7 @@ use innkeeper_harness::wire::{Client, End};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{SWITCH, assert_entries, get, lasts, promptly, scripted_on, upgrade};
+use crate::support::{SWITCH, assert_entries, get, lasts, promptly, scripted_on, tunnels, upgrade};
 
 fn tunnelling(ops: Value) -> Server {
     scripted_on(json!({ "request": [["server-close"], ["end", "closing"]], "upgrade": ops }))
@@ -85,6 +85,45 @@ fn it_is_told_once_and_reading_goes_on() {
     );
     drop(client);
     promptly(|| assert_report(&server.wait_exit(DEADLINE), 1, 0));
+}
+
+#[test]
+fn a_poll_is_told_too() {
+    let server = tunnels().start();
+    let mut client = server.connect();
+    client.send(upgrade("/told-by-poll")).expect(SWITCH);
+    client.send("ping");
+    server.wait_guest_line("read: ping");
+    server.signal(Signal::TERM);
+    client.expect("farewell\n");
+    client.send("pong").half_close().expect_close();
+    drop(client);
+    promptly(|| {
+        let exit = server.wait_exit(DEADLINE);
+        assert_report(&exit, 1, 0);
+        let lines: Vec<_> =
+            exit.logs.iter().filter(|line| line.is_guest()).map(|line| line.message.as_str()).collect();
+        let reads: Vec<_> = lines.iter().copied().filter(|line| line.starts_with("read: ")).collect();
+        assert_eq!(reads, ["read: ping", "read: server-closing", "read: pong", "read: end"]);
+        // Ready whenever a read came at once, and never for the clock.
+        assert!(
+            lines.iter().filter(|line| line.starts_with("ready: ")).all(|line| *line == "ready: [0]"),
+            "{lines:?}"
+        );
+    });
+}
+
+#[test]
+fn a_guest_that_never_asks_is_never_told() {
+    let server = tunnels().arg("--drain-timeout", "300ms").start();
+    let mut client = server.connect();
+    client.send(upgrade("/told-and-deaf")).expect(SWITCH);
+    let exit = lasts(Duration::from_millis(300), || {
+        server.signal(Signal::TERM);
+        assert_eq!(client.read_to_end(), (Vec::new(), End::Reset));
+        server.wait_exit(DEADLINE)
+    });
+    assert_report(&exit, 0, 1);
 }
 
 #[test]

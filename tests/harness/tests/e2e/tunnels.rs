@@ -1,6 +1,7 @@
-//! How a tunnel goes on and ends: returns, traps, either side's FIN, and the
-//! limits and timeouts that hold for it, or do not. Where a tunnel begins is in
-//! `upgrade` and `connect`, what becomes of it in a drain in `tunnel_drain`.
+//! How a tunnel goes on and ends: returns, traps, either side's FIN, the
+//! client's RST. Where it begins is in `upgrade` and `connect`; its limits are
+//! in `tunnel_limits`, the calls of its guest in `tunnel_calls`, and what
+//! becomes of it in a drain in `tunnel_drain`.
 
 use std::time::Duration;
 
@@ -9,13 +10,9 @@ use innkeeper_harness::wire::{Client, End};
 use serde_json::{Value, json};
 
 use crate::support::{
-    SWITCH, assert_entries, get, lasts, promptly, refusal_of, scripted_on, upgrade, wait_access,
+    SWITCH, assert_entries, get, open_when_there_is_room, promptly, refusal_of, scripted_on, upgrade,
+    wait_access,
 };
-
-const TIME: Duration = Duration::from_millis(300);
-
-/// Far less than [`TIME`].
-const MOMENT: Duration = Duration::from_millis(20);
 
 /// A guest that does this with a connection that it takes over.
 fn tunnelling(ops: Value) -> Server {
@@ -38,20 +35,6 @@ fn open(server: &Running) -> Client {
 #[track_caller]
 fn assert_plain(server: &Running) {
     assert_eq!(server.connect().ask(get("/plain")).text(), "plain");
-}
-
-/// A tunnel is opened as soon as there is room for it; until then the answer
-/// is a 503.
-#[track_caller]
-fn open_when_there_is_room(server: &Running) -> Client {
-    promptly(|| {
-        loop {
-            let mut client = server.connect();
-            if client.ask(upgrade("/")).status() == Some(101) {
-                return client;
-            }
-        }
-    })
 }
 
 #[test]
@@ -85,7 +68,7 @@ fn a_guest_that_traps_in_the_middle_resets_the_connection() {
     assert_eq!(client.read_to_end(), (Vec::new(), End::Reset));
     server.wait_log(|line| line.level == "ERROR" && line.message.contains("trapped"));
     // Nobody else's.
-    assert!(neighbour.is_silent_for(MOMENT));
+    assert!(neighbour.is_silent_for(Duration::from_millis(20)));
     assert_plain(&server);
 }
 
@@ -157,120 +140,6 @@ fn a_client_that_resets_ends_a_guest_that_waits() {
     }
     // The place is free again for others, too.
     promptly(|| while server.connect().ask(get("/plain")).status() == Some(503) {});
-}
-
-#[test]
-fn one_tunnel_more_than_there_may_be() {
-    let server = echo().arg("--tunnels-max", "2").start();
-    let (first, mut second) = (open(&server), open(&server));
-    let mut third = server.connect();
-    third.send(upgrade("/")).expect(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\n\
-         Date: <DATE>\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 35\r\n\r\n\
-         503 Service Unavailable\nexchange 3\n",
-    );
-    let line = server.wait_log(|line| line.message.starts_with("tunnels_max"));
-    assert_eq!((line.level.as_str(), line.number("exchange")), ("WARN", Some(3)));
-    // Requests are not concerned, nor is that connection.
-    assert_eq!(third.ask(get("/plain")).text(), "plain");
-    first.reset();
-    open_when_there_is_room(&server);
-    second.send("ping").expect("ping");
-}
-
-#[test]
-fn tunnels_count_as_instances() {
-    let server = echo().arg("--instances-max", "1").start();
-    let mut tunnel = open(&server);
-    let mut client = server.connect();
-    assert_eq!(client.ask(get("/plain")).status(), Some(503));
-    assert_eq!(client.ask(upgrade("/")).status(), Some(503));
-    tunnel.send("ping").expect("ping");
-    tunnel.half_close().expect_close();
-    promptly(|| while client.ask(get("/plain")).status() == Some(503) {});
-}
-
-#[test]
-fn a_tunnel_on_which_nothing_moves() {
-    let server = echo().arg("--tunnel-idle-timeout", "300ms").start();
-    let mut client = open(&server);
-    lasts(TIME - MOMENT, || assert_eq!(client.read_to_end(), (Vec::new(), End::Reset)));
-    server.wait_log(|line| line.level == "INFO" && line.message.starts_with("idle timeout"));
-    assert_plain(&server);
-}
-
-#[test]
-fn a_tunnel_on_which_something_moves() {
-    let server = echo().arg("--tunnel-idle-timeout", "1s").start();
-    let mut client = open(&server);
-    lasts(Duration::from_millis(1500), || {
-        for _ in 0..75 {
-            assert!(client.is_silent_for(MOMENT));
-            client.send("a").expect("a");
-        }
-    });
-}
-
-#[test]
-fn a_tunnel_can_be_idle_for_ever() {
-    // What would end a connection without a tunnel does not end one with it.
-    let server = echo()
-        .arg("--tunnel-idle-timeout", "off")
-        .arg("--head-timeout", "100ms")
-        .arg("--request-timeout", "100ms")
-        .arg("--keep-alive-timeout", "100ms")
-        .arg("--keep-alive-timeout-buffer", "0ms")
-        .arg("--wall-time-max", "100ms")
-        .start();
-    let mut client = open(&server);
-    assert!(client.is_silent_for(TIME * 2));
-    client.send("ping").expect("ping");
-    assert_eq!(server.connect().ask(get("/plain")).text(), "plain");
-}
-
-#[test]
-fn the_body_of_an_upgrade_has_its_time() {
-    // It is a request until its last byte is there.
-    let server = tunnelling(json!([["read-body"], ["tunnel-write", SWITCH], ["tunnel-echo"]]))
-        .arg("--request-timeout", "300ms")
-        .start();
-    let mut client = server.connect();
-    let request = upgrade("/").replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nab");
-    lasts(TIME - MOMENT, || {
-        assert_eq!(client.ask(request).status(), Some(408));
-    });
-    client.expect_close();
-}
-
-#[test]
-fn a_client_that_takes_nothing_ends_its_tunnel() {
-    // The guest waits for room in the end; it is told so, and may log it.
-    let ops =
-        json!([["tunnel-write", SWITCH], ["try", ["tunnel-write", [{ "repeat": "a", "times": 32 << 20 }]]]]);
-    let server = tunnelling(ops).arg("--write-stall-timeout", "300ms").arg("--cpu-time-max", "off").start();
-    let mut client = server.connect();
-    lasts(TIME - MOMENT, || {
-        client.send(upgrade("/")).expect(SWITCH);
-        assert_entries(&server, &["tunnel-write failed: timeout"]);
-        wait_access(&server, "/");
-    });
-    assert_eq!(client.read_to_end().1, End::Reset);
-    server.wait_log(|line| line.level == "INFO" && line.message.starts_with("write_stall_timeout"));
-    assert_plain(&server);
-}
-
-#[test]
-fn a_client_that_sends_and_does_not_read_is_not_buffered_for() {
-    let server = echo().arg("--write-stall-timeout", "1s").start();
-    let mut client = open(&server);
-    // Far more than all buffers hold: at some point it is not taken any more.
-    let mut taken = 0;
-    while client.try_send(vec![b'a'; 1 << 20]) && taken < 256 {
-        taken += 1;
-    }
-    assert!(taken < 256, "{taken} MiB were taken");
-    wait_access(&server, "/");
-    assert_plain(&server);
 }
 
 #[test]

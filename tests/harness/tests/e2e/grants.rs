@@ -1,0 +1,101 @@
+//! `--allow tcp=HOST:PORT`: a guest may connect there, and nowhere else.
+//! `--allow server-control` is in `server_control`.
+
+use std::net::{SocketAddr, TcpListener};
+
+use innkeeper_harness::server::{Running, Server};
+
+use crate::support::{get, tunnels};
+
+fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    (listener, address)
+}
+
+fn granted(address: impl ToString) -> Server {
+    tunnels().arg("--allow", format!("tcp={}", address.to_string()))
+}
+
+/// Has the guest connect; what became of it.
+#[track_caller]
+fn connect(server: &Running, address: impl ToString) -> String {
+    server.connect().ask(get(&format!("/tcp?{}", address.to_string()))).text()
+}
+
+/// Nobody has connected.
+#[track_caller]
+fn assert_untouched(listener: &TcpListener) {
+    listener.set_nonblocking(true).expect("it can be asked without waiting");
+    assert!(listener.accept().is_err(), "somebody has connected");
+}
+
+#[test]
+fn without_a_grant_there_is_no_network() {
+    let (listener, address) = listener();
+    let server = tunnels().start();
+    assert_eq!(connect(&server, address), "PermissionDenied");
+    assert_eq!(connect(&server, format!("localhost:{}", address.port())), "PermissionDenied");
+    assert_untouched(&listener);
+}
+
+#[test]
+fn what_is_granted_is_one_address_and_one_port() {
+    let ((granted_to, address), (other, other_address)) = (listener(), listener());
+    let server = granted(address).start();
+    assert_eq!(connect(&server, address), "connected");
+    granted_to.accept().expect("it has connected");
+    // Another port, another address of the same machine, a name for it.
+    assert_eq!(connect(&server, other_address), "PermissionDenied");
+    assert_eq!(connect(&server, format!("127.0.0.2:{}", address.port())), "PermissionDenied");
+    assert_eq!(connect(&server, format!("localhost:{}", address.port())), "PermissionDenied");
+    assert_untouched(&granted_to);
+    assert_untouched(&other);
+}
+
+#[test]
+fn several_grants() {
+    let ((first, first_address), (second, second_address)) = (listener(), listener());
+    let server = granted(first_address).arg("--allow", format!("tcp={second_address}")).start();
+    for (listener, address) in [(&first, first_address), (&second, second_address)] {
+        assert_eq!(connect(&server, address), "connected");
+        listener.accept().expect("it has connected");
+    }
+}
+
+#[test]
+fn a_name_is_granted_as_it_is_written() {
+    let (listener, address) = listener();
+    let name = format!("localhost:{}", address.port());
+    let server = granted(&name).start();
+    assert_eq!(connect(&server, &name), "connected");
+    listener.accept().expect("it has connected");
+    // No other name is even looked up, whatever it stands for.
+    for other in ["localhost.", "LOCALHOST.localdomain", "example.com"] {
+        assert_eq!(connect(&server, format!("{other}:{}", address.port())), "PermissionDenied", "{other}");
+    }
+    assert_untouched(&listener);
+}
+
+#[test]
+fn nobody_listens_where_it_is_granted() {
+    let (listener, address) = listener();
+    drop(listener);
+    let server = granted(address).start();
+    assert_eq!(connect(&server, address), "ConnectionRefused");
+}
+
+#[test]
+fn a_grant_that_is_none_is_refused_at_the_start() {
+    for (grant, told) in [
+        ("files", "there are the grants server-control and tcp=HOST:PORT"),
+        ("tcp=127.0.0.1", "write it as tcp=HOST:PORT"),
+        ("tcp=127.0.0.1:http", "write it as tcp=HOST:PORT"),
+        ("tcp=:80", "write it as tcp=HOST:PORT"),
+        ("tcp=127.0.0.1:0", "write it as tcp=HOST:PORT"),
+        ("server-control=yes", "there are the grants server-control and tcp=HOST:PORT"),
+    ] {
+        let error = tunnels().arg("--allow", grant).try_start().err().expect("it is refused");
+        assert!(format!("{error:#}").contains(told), "{grant}: {error:#}");
+    }
+}

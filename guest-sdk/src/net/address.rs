@@ -15,14 +15,14 @@ pub fn look_up(network: &Network, address: &str) -> io::Result<Vec<SocketAddr>> 
         return Ok(vec![address]);
     }
     let (host, port) = host_and_port(address)?;
-    let answers = resolve_addresses(network, host).map_err(lookup_error)?;
+    let answers = resolve_addresses(network, host).map_err(error)?;
     let mut addresses = Vec::new();
     loop {
         match answers.resolve_next_address() {
             Ok(Some(address)) => addresses.push(SocketAddr::new(ip(address), port)),
             Ok(None) => return Ok(addresses),
             Err(ErrorCode::WouldBlock) => answers.subscribe().block(),
-            Err(code) => return Err(lookup_error(code)),
+            Err(code) => return Err(error(code)),
         }
     }
 }
@@ -64,14 +64,6 @@ pub fn error(code: ErrorCode) -> io::Error {
         _ => return io::Error::other(code.message()),
     };
     kind.into()
-}
-
-/// The host says `permanent-resolver-failure` where no name is granted.
-fn lookup_error(code: ErrorCode) -> io::Error {
-    match code {
-        ErrorCode::PermanentResolverFailure => io::ErrorKind::PermissionDenied.into(),
-        code => error(code),
-    }
 }
 
 fn host_and_port(address: &str) -> io::Result<(&str, u16)> {

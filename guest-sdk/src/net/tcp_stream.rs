@@ -179,10 +179,14 @@ impl io::Write for TcpStream {
     }
 }
 
-/// WASI tells the cause as a text only.
+/// WASI tells the cause as a text only. Behind its first line there may be the
+/// host's stack.
 fn stream_error(error: StreamError) -> io::Error {
     match error {
         StreamError::Closed => io::ErrorKind::BrokenPipe.into(),
-        StreamError::LastOperationFailed(error) => io::Error::other(error.to_debug_string()),
+        StreamError::LastOperationFailed(error) => {
+            let text = error.to_debug_string();
+            io::Error::other(text.lines().next().unwrap_or_default())
+        }
     }
 }

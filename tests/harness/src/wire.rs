@@ -4,6 +4,7 @@
 //! Everything has a deadline, [`DEADLINE`] until set. What does not
 //! come as it should is a panic at the test's line, with what came instead.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -151,7 +152,8 @@ impl Client {
     pub fn read_until(&mut self, needle: impl AsRef<[u8]>) -> Vec<u8> {
         let needle = needle.as_ref();
         let wanted = format!("`{}`", needle.escape_ascii());
-        let len = self.wait(&wanted, |pending, _| Some(find(pending, needle)? + needle.len()));
+        let end_of = end_of(needle);
+        let len = self.wait(&wanted, |pending, _| end_of(pending));
         self.take(len)
     }
 
@@ -165,8 +167,9 @@ impl Client {
     pub fn read_to(&mut self, needle: impl AsRef<[u8]>) -> bool {
         let needle = needle.as_ref();
         let wanted = format!("`{}` or the end", needle.escape_ascii());
-        let (found, len) = self.wait(&wanted, |pending, end| match find(pending, needle) {
-            Some(at) => Some((true, at + needle.len())),
+        let end_of = end_of(needle);
+        let (found, len) = self.wait(&wanted, |pending, end| match end_of(pending) {
+            Some(len) => Some((true, len)),
             None => end.map(|_| (false, pending.len())),
         });
         self.take(len);
@@ -333,6 +336,17 @@ impl Client {
     }
 }
 
+/// Finds the end of `needle` in bytes that grow, and looks at each of them
+/// once.
+fn end_of(needle: &[u8]) -> impl Fn(&[u8]) -> Option<usize> {
+    let looked_at = Cell::new(0_usize);
+    move |bytes| {
+        // It may have begun in what was looked at.
+        let from = (looked_at.replace(bytes.len()) + 1).saturating_sub(needle.len()).min(bytes.len());
+        Some(from + find(bytes.get(from..)?, needle)? + needle.len())
+    }
+}
+
 /// Connects, within [`DEADLINE`]; so long may a write take, too.
 ///
 /// # Errors
@@ -408,6 +422,17 @@ mod tests {
             |server| SockRef::from(&server).set_linger(Some(Duration::ZERO)).expect("set"),
             |client| assert_eq!(client.read_to_end().1, End::Reset),
         );
+    }
+
+    #[test]
+    fn the_end_of_bytes_that_come_in_pieces() {
+        for (pieces, end) in
+            [(&["a", "ab", "abc"][..], Some(3)), (&["", "xa", "xabcabc"], Some(4)), (&["ab", "abab"], None)]
+        {
+            let end_of = end_of(b"abc");
+            let found: Vec<_> = pieces.iter().map(|piece| end_of(piece.as_bytes())).collect();
+            assert_eq!(found.last(), Some(&end), "{pieces:?}");
+        }
     }
 
     #[test]

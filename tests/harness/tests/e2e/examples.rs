@@ -1,7 +1,14 @@
 //! Every example is served and answers, byte for byte, as its text promises.
 
-use innkeeper_harness::guests;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
 use innkeeper_harness::server::Server;
+use innkeeper_harness::wire::Client;
+use innkeeper_harness::{DEADLINE, guests};
+use rustix::process::Signal;
+
+use crate::support::{get, upgrade};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: inn\r\n\r\n";
 
@@ -193,4 +200,234 @@ fn refuse_upload_takes_a_small_one() {
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: <DATE>\r\nConnection: keep-alive\r\n\
           Keep-Alive: timeout=5\r\nContent-Length: 8\r\n\r\n3 bytes\n",
     );
+}
+
+/// The request of RFC 6455 1.2, and the answer to it.
+const WEBSOCKET: &[u8] = b"GET /chat HTTP/1.1\r\nHost: inn\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const WEBSOCKET_ANSWER: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// `Hello`, masked and not, as in RFC 6455 5.7.
+const HELLO: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+const HELLO_ANSWER: &[u8] = b"\x81\x05Hello";
+
+#[test]
+fn websocket_echo() {
+    let server = Server::of("websocket-echo").start();
+    let mut client = server.connect();
+    client.send(WEBSOCKET).expect(WEBSOCKET_ANSWER);
+    client.send(HELLO).expect(HELLO_ANSWER);
+    // A ping, and a close with the code 1000, of either side.
+    client.send(b"\x89\x80\0\0\0\0").expect(b"\x8a\x00");
+    client.send(b"\x88\x82\0\0\0\0\x03\xe8").expect(b"\x88\x02\x03\xe8").expect_close();
+}
+
+#[test]
+fn websocket_echo_takes_frames_that_come_early() {
+    let server = Server::of("websocket-echo").start();
+    let bytes = [WEBSOCKET, HELLO].concat();
+    for place in [WEBSOCKET.len() - 1, WEBSOCKET.len(), WEBSOCKET.len() + 1, bytes.len() - 1] {
+        server.connect().send_split(&bytes, &[place]).expect(WEBSOCKET_ANSWER).expect(HELLO_ANSWER);
+    }
+}
+
+#[test]
+fn websocket_echo_serves_its_page() {
+    let server = Server::of("websocket-echo").start();
+    let response = server.connect().ask(GET);
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(response.text().contains("window.converse"));
+}
+
+#[test]
+fn websocket_echo_refuses_other_versions_and_bad_keys() {
+    let server = Server::of("websocket-echo").start();
+    let request = String::from_utf8_lossy(WEBSOCKET);
+    for (bad, status) in [
+        (request.replace("Version: 13", "Version: 8"), 426),
+        (request.replace("Key: dGhlIHNhbXBsZSBub25jZQ==", "Key: short"), 400),
+    ] {
+        let mut client = server.connect();
+        assert_eq!(client.ask(bad).status(), Some(status));
+        client.expect_close();
+    }
+}
+
+#[test]
+fn websocket_echo_says_farewell_when_the_server_closes() {
+    let server = Server::of("websocket-echo").start();
+    let mut client = server.connect();
+    client.send(WEBSOCKET).expect(WEBSOCKET_ANSWER);
+    client.send(HELLO).expect(HELLO_ANSWER);
+    server.signal(Signal::TERM);
+    // 1001: going away.
+    client.expect(b"\x88\x17\x03\xe9the server is closing");
+    client.send(b"\x88\x82\0\0\0\0\x03\xe9").expect_close();
+    drop(client);
+    assert_eq!(server.wait_exit(DEADLINE).status.code(), Some(0));
+}
+
+#[test]
+fn upgrade_raw() {
+    let server = Server::of("upgrade-raw").start();
+    let mut client = server.connect();
+    client.send(upgrade("/") + "early").expect(
+        b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\r\nearly",
+    );
+    client.send(b"\x00\xff").expect(b"\x00\xff");
+    client.half_close().expect_close();
+    assert_eq!(server.connect().ask(GET).text(), "okay");
+}
+
+#[test]
+fn connect_tunnel() {
+    let (origin, address) = origin();
+    let server = Server::of("connect-tunnel").arg("--allow", format!("tcp={address}")).start();
+    let mut client = server.connect();
+    client.send(format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\nearly"));
+    client.expect(b"HTTP/1.1 200 Connection Established\r\n\r\n");
+    let (mut stream, _) = origin.accept().expect("the proxy connects");
+    assert_eq!(read(&mut stream, 5), b"early");
+    for word in [&b"ping"[..], b"\x00\xff", &[b'a'; 100_000]] {
+        client.send(word);
+        assert_eq!(read(&mut stream, word.len()), word);
+        stream.write_all(word).expect("the proxy takes it");
+        client.expect(word);
+    }
+    // An end is passed on, and the other direction goes on.
+    client.half_close();
+    assert_eq!(stream.read(&mut [0]).expect("the end comes"), 0);
+    stream.write_all(b"last words").expect("the proxy takes it");
+    drop(stream);
+    client.expect(b"last words").expect_close();
+}
+
+#[test]
+fn connect_tunnel_goes_only_where_it_may() {
+    let ((origin, address), (other, elsewhere)) = (origin(), origin());
+    let server = Server::of("connect-tunnel").arg("--allow", format!("tcp={address}")).start();
+    let mut client = server.connect();
+    client.send(format!("CONNECT {elsewhere} HTTP/1.1\r\nHost: {elsewhere}\r\n\r\n")).expect(
+        b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 41\r\nConnection: close\r\n\r\n\
+          the operator does not allow this address\n"
+            .as_slice(),
+    );
+    client.expect_close();
+    drop((origin, other));
+    // Nobody listens there any more.
+    let response = server.connect().ask(format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n"));
+    assert_eq!(response.status(), Some(502));
+    assert_eq!(server.connect().ask(GET).header("allow"), Some("CONNECT"));
+}
+
+/// A server to tunnel to.
+fn origin() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    (listener, address)
+}
+
+fn read(stream: &mut TcpStream, len: usize) -> Vec<u8> {
+    stream.set_read_timeout(Some(DEADLINE)).expect("the time is not zero");
+    let mut bytes = vec![0; len];
+    stream.read_exact(&mut bytes).expect("the bytes come");
+    bytes
+}
+
+#[test]
+fn early_hints() {
+    let server = Server::of("early-hints").start();
+    let mut client = server.connect();
+    let links = "</style.css>; rel=preload; as=style, </script.js>; rel=preload; as=script";
+    client.send(GET).expect(format!("HTTP/1.1 103 Early Hints\r\nLink: {links}\r\n\r\n"));
+    let response = client.read_response();
+    assert_eq!((response.status(), response.interim.len()), (Some(200), 0));
+    assert_eq!(response.values("link").join(", "), links);
+    for (target, content_type) in [("/style.css", "text/css"), ("/script.js", "text/javascript")] {
+        let response = client.ask(get(target));
+        assert_eq!((response.status(), response.header("content-type")), (Some(200), Some(content_type)));
+        assert!(response.interim.is_empty());
+    }
+}
+
+#[test]
+fn continue_gate() {
+    // The host would refuse as much by itself.
+    let server = Server::of("continue-gate").arg("--request-body-bytes-max", "8GiB").start();
+    // 5 GB, from its head alone.
+    let mut client = server.connect();
+    let put = |length: u64| {
+        format!("PUT / HTTP/1.1\r\nHost: inn\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n")
+    };
+    let refused = b"HTTP/1.1 413 Payload Too Large\r\nContent-Type: text/plain\r\nDate: <DATE>\r\nConnection: close\r\n\
+        Content-Length: 33\r\n\r\na body has at most 1048576 bytes\n";
+    client.send(put(5_000_000_000)).expect(refused).expect_close();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send(put(5)).expect("HTTP/1.1 100 Continue\r\n\r\n");
+        client.send("hello").expect(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: <DATE>\r\nConnection: keep-alive\r\n\
+              Keep-Alive: timeout=5\r\nContent-Length: 8\r\n\r\n5 bytes\n",
+        );
+    }
+    // Who does not ask is told as well.
+    let mut client = server.connect();
+    client.send("PUT / HTTP/1.1\r\nHost: inn\r\nContent-Length: 2000000\r\n\r\n");
+    client.try_send(vec![b'a'; 2_000_000]);
+    assert_eq!(client.read_response().status(), Some(413));
+}
+
+#[test]
+fn continue_gate_of_another_size() {
+    let server = Server::of("continue-gate").env("BODY_MAX", "4").start();
+    let mut client = server.connect();
+    let response =
+        client.ask("PUT / HTTP/1.1\r\nHost: inn\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    assert_eq!((response.interim.len(), response.text().as_str()), (0, "a body has at most 4 bytes\n"));
+}
+
+#[test]
+fn close_down() {
+    let server = Server::of("close-down").arg("--allow", "server-control").start();
+    let mut idle = server.connect();
+    assert_eq!(idle.ask(GET).text(), "1 connections\n");
+    let mut client = server.connect();
+    assert_eq!(client.ask(GET).text(), "2 connections\n");
+    client.send(get("/end")).expect(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: <DATE>\r\nConnection: close\r\n\
+          Content-Length: 8\r\n\r\ngoodbye\n",
+    );
+    client.expect_close();
+    idle.expect_close();
+    drop((client, idle));
+    assert_eq!(server.wait_exit(DEADLINE).status.code(), Some(0));
+}
+
+#[test]
+fn close_down_without_the_grant() {
+    let server = Server::of("close-down").start();
+    server.connect().send(get("/end")).expect(STATUS_500);
+    server.wait_log(|line| line.is_guest() && line.message.contains("handler failed"));
+    server.connect().send(GET).expect(STATUS_500);
+}
+
+#[test]
+fn custom_400() {
+    let server = Server::of("custom-400").arg("--head-timeout", "300ms").start();
+    let told = |client: &mut Client| -> serde_json::Value {
+        let response = client.read_response();
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        let told: serde_json::Value = serde_json::from_slice(&response.body).expect("the body is JSON");
+        assert_eq!(response.status().map(u64::from), told["status"].as_u64());
+        client.expect_close();
+        told
+    };
+    let bad = told(server.connect().send(b"GET / HTTP/1.1\r\nbad header\r\n\r\n"));
+    assert_eq!((&bad["status"], &bad["code"]), (&400.into(), &"parse".into()));
+    assert!(bad["reason"].is_string(), "{bad}");
+    let late = told(server.connect().send(b"GET / HTTP/1.1\r\n"));
+    assert_eq!((&late["status"], &late["code"]), (&408.into(), &"timeout".into()));
+    assert_eq!(server.connect().ask(GET).text(), "a good request\n");
 }

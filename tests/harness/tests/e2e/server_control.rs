@@ -29,7 +29,7 @@ fn call(client: &mut Client, name: &str) -> String {
 #[track_caller]
 fn busy(server: &Running) -> Client {
     let mut client = server.connect();
-    client.send(get("/finish-stall?bytes=67108864")).read_until("aaaa");
+    client.send(get("/finish-stall?bytes=33554432")).read_until("aaaa");
     client
 }
 
@@ -103,6 +103,8 @@ fn a_closed_server_ends_the_process() {
         client.expect_close();
         idle.expect_close();
         unused.expect_close();
+        // Until it closes, the server takes what it sends in vain.
+        drop(client);
         let exit = server.wait_exit(DEADLINE);
         assert_eq!(exit.status.code(), Some(0));
         let line = exit.logs.last().expect("there is a log");

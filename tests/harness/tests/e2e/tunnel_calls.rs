@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use innkeeper_harness::DEADLINE;
 use innkeeper_harness::server::Running;
+use innkeeper_harness::wire::End;
 
 use crate::support::{SWITCH, get, promptly, tunnels, upgrade, wait_access};
 
@@ -201,7 +202,7 @@ fn the_host_name_of_a_connect_names_what_becomes_of_it() {
     client.half_close().expect_close();
     let mut client = server.connect();
     client.send(connect("trap-after-101")).expect(established);
-    assert_eq!(client.read_to_end(), (Vec::new(), innkeeper_harness::wire::End::Reset));
+    assert_eq!(client.read_to_end(), (Vec::new(), End::Reset));
     for host in ["trap-before", "return-silently", "err"] {
         let mut client = server.connect();
         let response = client.ask(connect(host));
@@ -214,16 +215,18 @@ fn the_host_name_of_a_connect_names_what_becomes_of_it() {
 #[test]
 fn a_pooled_instance_serves_on_after_a_tunnel() {
     let server = tunnels().arg("--instances", "pooled").start();
-    for _ in 0..2 {
-        // What it keeps of a tunnel is of no use to it.
-        server.connect().send(upgrade("/keep")).expect(SWITCH).expect_close();
-        assert_of_no_use(&server.connect().ask(get("/use-kept")).text());
-        server.connect().send(upgrade("/keep")).expect(SWITCH).expect_close();
-        assert_of_no_use(&attempts_in_tunnel(&server));
-        // Nor what it keeps of a request, in a tunnel.
-        assert_eq!(server.connect().ask(get("/keep")).text(), "kept");
-        assert_of_no_use(&attempts_in_tunnel(&server));
-    }
+    // What it keeps of a tunnel is of no use to it, for a request or a tunnel.
+    server.connect().send(upgrade("/keep?1")).expect(SWITCH).expect_close();
+    wait_access(&server, "/keep?1");
+    assert_of_no_use(&server.connect().ask(get("/use-kept?1")).text());
+    wait_access(&server, "/use-kept?1");
+    server.connect().send(upgrade("/keep?2")).expect(SWITCH).expect_close();
+    wait_access(&server, "/keep?2");
+    assert_of_no_use(&attempts_in_tunnel(&server, "/use-kept?2"));
+    // Nor what it keeps of a request, in a tunnel.
+    assert_eq!(server.connect().ask(get("/keep?3")).text(), "kept");
+    wait_access(&server, "/keep?3");
+    assert_of_no_use(&attempts_in_tunnel(&server, "/use-kept?3"));
 }
 
 #[track_caller]
@@ -234,10 +237,12 @@ fn assert_of_no_use(attempts: &str) {
     }
 }
 
-fn attempts_in_tunnel(server: &Running) -> String {
+#[track_caller]
+fn attempts_in_tunnel(server: &Running, target: &str) -> String {
     let mut client = server.connect();
-    let (bytes, end) = client.send(upgrade("/use-kept")).expect(SWITCH).read_to_end();
-    assert_eq!(end, innkeeper_harness::wire::End::Closed);
+    let (bytes, end) = client.send(upgrade(target)).expect(SWITCH).read_to_end();
+    assert_eq!(end, End::Closed);
+    wait_access(server, target);
     String::from_utf8(bytes).expect("it writes text")
 }
 
@@ -245,9 +250,10 @@ fn attempts_in_tunnel(server: &Running) -> String {
 fn a_pooled_instance_whose_tunnel_was_cut_is_replaced() {
     let server = tunnels().arg("--instances", "pooled").start();
     assert_eq!(server.connect().ask(get("/keep")).text(), "kept");
+    wait_access(&server, "/keep");
     let mut client = server.connect();
-    client.send(upgrade("/hold")).expect(SWITCH);
+    client.send(upgrade("/sleep-forever")).expect(SWITCH);
     client.reset();
-    wait_access(&server, "/hold");
+    wait_access(&server, "/sleep-forever");
     assert_eq!(server.connect().ask(get("/use-kept")).text(), "nothing kept\n");
 }

@@ -21,7 +21,7 @@ type WebSocket = WebSocketStream<TcpStream>;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(timeout(WITHIN, work)).expect("the conversation is over in time")
+    runtime.block_on(async { timeout(WITHIN, work).await }).expect("the conversation is over in time")
 }
 
 async fn connect(server: &Running, config: Config) -> WebSocket {

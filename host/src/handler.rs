@@ -12,7 +12,7 @@ use crate::guest::call::{Called, call};
 use crate::guest::client_error::reworded;
 use crate::telemetry::access;
 use crate::wire::connection::Answer;
-use crate::wire::error::WRITE_STALL;
+use crate::wire::error::{MessageError, WRITE_STALL};
 use crate::wire::exchange::Exchange;
 use crate::wire::refusal::Refusal;
 use crate::wire::socket::Socket;
@@ -97,6 +97,7 @@ fn judge(exchange: &Exchange) -> Result<(), Fault> {
         _ if exchange.is_dropped() => Err(Fault::Destroyed),
         _ if ended => Ok(()),
         Some(WRITE_STALL) => Err(Fault::WriteStall),
+        Some(MessageError::ConnectionReset) => Err(Fault::ClientGone),
         // A tunnel needs no end of its own, but an answer.
         None if exchange.is_tunnel() && !exchange.is_tunnel_unanswered() => {
             let _ = exchange.end_tunnel(None);

@@ -48,7 +48,14 @@ impl Network {
         }
         let granted = self.tcp.clone();
         builder.socket_addr_check(move |address, usage| {
-            let granted = matches!(usage, SocketAddrUse::TcpConnect) && granted.contains(&address);
+            let granted = match usage {
+                SocketAddrUse::TcpConnect => granted.contains(&address),
+                // WASI binds a socket to no address in particular before it
+                // connects it. That alone lets nobody in: listening is a use of
+                // its own.
+                SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
+                _ => false,
+            };
             Box::pin(async move { granted })
         });
     }

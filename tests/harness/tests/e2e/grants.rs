@@ -3,6 +3,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use innkeeper_harness::DEADLINE;
+use innkeeper_harness::process::{Output, Process};
 use innkeeper_harness::server::{Running, Server};
 
 use crate::support::{get, tunnels};
@@ -95,7 +97,10 @@ fn a_grant_that_is_none_is_refused_at_the_start() {
         ("tcp=127.0.0.1:0", "write it as tcp=HOST:PORT"),
         ("server-control=yes", "there are the grants server-control and tcp=HOST:PORT"),
     ] {
-        let error = tunnels().arg("--allow", grant).try_start().err().expect("it is refused");
-        assert!(format!("{error:#}").contains(told), "{grant}: {error:#}");
+        let mut command = tunnels().arg("--allow", grant).command().expect("the guest can be built");
+        let mut process = Process::spawn(&mut command).expect("the host starts");
+        let status = process.wait_exit(DEADLINE).expect("the host ends");
+        let stderr = process.lines(Output::Stderr).join("\n");
+        assert_eq!((status.code(), stderr.contains(told)), (Some(2), true), "{grant}: {stderr}");
     }
 }

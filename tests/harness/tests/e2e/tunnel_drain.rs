@@ -88,6 +88,29 @@ fn it_is_told_once_and_reading_goes_on() {
 }
 
 #[test]
+fn all_are_told() {
+    let server = tunnels().start();
+    let mut clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send(upgrade("/told")).expect(SWITCH);
+            client
+        })
+        .collect();
+    server.signal(Signal::TERM);
+    promptly(|| {
+        for client in &mut clients {
+            client.expect("farewell\n").half_close();
+        }
+        for client in &mut clients {
+            client.expect_close();
+        }
+        drop(clients);
+        assert_report(&server.wait_exit(DEADLINE), 20, 0);
+    });
+}
+
+#[test]
 fn a_poll_is_told_too() {
     let server = tunnels().start();
     let mut client = server.connect();

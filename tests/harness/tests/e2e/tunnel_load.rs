@@ -1,11 +1,13 @@
 //! Many tunnels at once, beside requests.
 
+use std::fs;
+
 use innkeeper_harness::server::{Running, Server};
 use innkeeper_harness::wire::Client;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use crate::support::{SWITCH, get, promptly, scripted_on, upgrade};
+use crate::support::{SWITCH, get, promptly, scripted_on, tunnels, upgrade};
 
 const TUNNELS: usize = 1000;
 
@@ -40,6 +42,31 @@ fn assert_answers(client: &mut Client) {
     promptly(|| assert_eq!(client.ask(request).text(), "hello"));
 }
 
+/// Nobody who waits costs a thread.
+#[track_caller]
+fn assert_few_threads(server: &Running) {
+    let status = format!("/proc/{}/status", server.process().id());
+    let status = fs::read_to_string(status).expect("the server runs");
+    let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).expect("they are counted");
+    let threads: usize = threads.trim().parse().expect("a number");
+    assert!(threads < 100, "{threads} threads");
+}
+
+#[test]
+fn tunnels_that_have_computed_cost_no_thread() {
+    let server = tunnels().arg("--cpu-time-max", "off").start();
+    // Each computes for long enough to be given a thread, and waits then.
+    let _tunnels: Vec<_> = (0..120)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send(upgrade("/compute?ms=30")).expect(SWITCH);
+            client.send("x").expect("computed\n");
+            client
+        })
+        .collect();
+    assert_few_threads(&server);
+}
+
 #[test]
 fn a_thousand_tunnels_leave_requests_answered() {
     raise_open_files();
@@ -67,6 +94,8 @@ fn a_thousand_tunnels_leave_requests_answered() {
         }
         assert_answers(&mut late);
     }
+
+    assert_few_threads(&server);
 
     // They go, in one way or the other, and their places are free again.
     for (number, mut tunnel) in tunnels.into_iter().enumerate() {

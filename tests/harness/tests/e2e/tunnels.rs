@@ -10,8 +10,8 @@ use innkeeper_harness::wire::{Client, End};
 use serde_json::{Value, json};
 
 use crate::support::{
-    SWITCH, assert_entries, get, open_when_there_is_room, promptly, refusal_of, scripted_on, upgrade,
-    wait_access,
+    SWITCH, assert_entries, get, open_when_there_is_room, promptly, refusal_of, scripted_on, tunnels,
+    upgrade, wait_access,
 };
 
 /// A guest that does this with a connection that it takes over.
@@ -140,6 +140,25 @@ fn a_client_that_resets_ends_a_guest_that_waits() {
     }
     // The place is free again for others, too.
     promptly(|| while server.connect().ask(get("/plain")).status() == Some(503) {});
+}
+
+#[test]
+fn a_guest_that_holds_on_hears_how_its_client_goes() {
+    let server = tunnels().start();
+    let mut client = server.connect();
+    client.send(upgrade("/hold?1")).expect(SWITCH).half_close().expect_close();
+    server.wait_guest_line("read: end");
+    let mut client = server.connect();
+    client.send(upgrade("/hold?2")).expect(SWITCH);
+    client.reset();
+    promptly(|| wait_access(&server, "/hold?2"));
+    // It hears of a reset, or is ended before that.
+    let lines = server.guest_lines();
+    assert!(
+        ["read: end", "read: connection-reset"]
+            .starts_with(&lines.iter().map(String::as_str).collect::<Vec<_>>()),
+        "{lines:?}"
+    );
 }
 
 #[test]

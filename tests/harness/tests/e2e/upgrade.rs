@@ -118,6 +118,26 @@ fn bytes_that_come_early_belong_to_the_tunnel() {
 }
 
 #[test]
+fn many_bytes_that_come_early() {
+    let server = echo().start();
+    let early: Vec<u8> = (0..300_000_u32).map(|at| (at % 251) as u8).collect();
+    let mut client = server.connect();
+    client.send([upgrade("/up").as_bytes(), &early].concat()).expect(SWITCH).expect(&early);
+    client.half_close().expect_close();
+}
+
+#[test]
+fn a_client_that_ends_with_its_request() {
+    // Whether half-open connections are served is a matter of requests.
+    for half_open in ["true", "false"] {
+        let server = echo().arg("--half-open", half_open).start();
+        let mut client = server.connect();
+        client.send(upgrade("/up") + "early").half_close();
+        client.expect(SWITCH).expect("early").expect_close();
+    }
+}
+
+#[test]
 fn a_request_behind_an_upgrade_is_bytes_of_the_tunnel() {
     let server = echo().start();
     let second = get("/second");
@@ -228,6 +248,30 @@ fn a_body_that_breaks_never_becomes_a_tunnel() {
         client.expect_close();
     }
     assert_entries(&server, &["read-body failed: parse"; 3]);
+}
+
+#[test]
+fn a_body_that_ends_too_early_never_becomes_a_tunnel() {
+    let server = body_then_tunnel().start();
+    let mut client = server.connect();
+    client.send(with_body("Content-Length: 5\r\n\r\nab")).half_close();
+    assert_eq!(client.read_response().status(), Some(400));
+    client.expect_close();
+    assert_entries(&server, &["read-body failed: connection-reset"]);
+}
+
+#[test]
+fn a_body_that_is_too_large_never_becomes_a_tunnel() {
+    let server = body_then_tunnel().arg("--request-body-bytes-max", "4").start();
+    for framing in
+        ["Content-Length: 5\r\n\r\nabcde", "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"]
+    {
+        let mut client = server.connect();
+        client.send(with_body(framing) + "REST");
+        assert_eq!(client.read_response().status(), Some(413));
+        client.expect_close();
+    }
+    assert_entries(&server, &["read-body failed: limit-exceeded"]);
 }
 
 #[test]

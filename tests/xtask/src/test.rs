@@ -83,9 +83,11 @@ fn tests(browser: Option<&Path>) -> Command {
     }
 }
 
-/// Guests are linted as what they are: components.
+/// Guests are linted as what they are: components, with all that they can
+/// export.
 fn clippy_guests() -> Result<Command> {
-    let mut command = task(&["clippy", "--target", guests::TARGET, "--target-dir", "target/guests"]);
+    let mut command =
+        task(&["clippy", "--all-features", "--target", guests::TARGET, "--target-dir", "target/guests"]);
     for name in guests::names()? {
         command.args(["--package", &name]);
     }

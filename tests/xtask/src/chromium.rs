@@ -15,7 +15,7 @@ use innkeeper_harness::workspace::{on_path, run};
 pub fn chromium() -> Result<PathBuf> {
     let remedy = format!(
         "a test needs Chromium: install one (Debian, Ubuntu: `apt-get install chromium`), or name its executable in \
-         {VARIABLE}, or leave the test out with `cargo xtask test --without-browser`"
+         {VARIABLE}, or leave the test out with `cargo xtask test --browser off`"
     );
     if let Some(path) = find()? {
         return Ok(path);

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check there is, one after another, as CI runs it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -14,10 +14,33 @@ use crate::chromium::chromium;
 /// Check and test everything, as CI does
 #[derive(clap::Args)]
 pub struct Args {
-    /// Leave out the test that drives Chromium; without this one is installed
-    /// if there is none and that can be done
-    #[arg(long)]
-    without_browser: bool,
+    /// Whether to run the test that drives Chromium, which is installed if
+    /// there is none and that can be done
+    #[arg(long, value_enum, default_value_t = Browser::IfThere)]
+    browser: Browser,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Browser {
+    /// If there is one or it can be installed; otherwise say that it was not
+    IfThere,
+    /// Fail without one
+    Required,
+    /// Leave it out
+    Off,
+}
+
+impl Browser {
+    /// The executable; none if the test is to be left out.
+    fn find(self) -> Result<Option<PathBuf>> {
+        match self {
+            Browser::Off => Ok(None),
+            Browser::Required => chromium().map(Some),
+            Browser::IfThere => Ok(chromium()
+                .inspect_err(|error| println!("the test in a browser is left out: {error:#}\n"))
+                .ok()),
+        }
+    }
 }
 
 /// One check.
@@ -30,7 +53,7 @@ struct Step {
 pub fn test(args: &Args) -> Result<()> {
     let begun = Instant::now();
     guests::ensure_target()?;
-    let browser = if args.without_browser { None } else { Some(chromium()?) };
+    let browser = args.browser.find()?;
     for mut step in steps(browser.as_deref())? {
         println!("── {}: {}", step.name, command_line(&step.command));
         let begun = Instant::now();
@@ -39,7 +62,7 @@ pub fn test(args: &Args) -> Result<()> {
         }
         println!("── {}: {:.1} s\n", step.name, begun.elapsed().as_secs_f32());
     }
-    let but = if args.without_browser { " but that in a browser" } else { "" };
+    let but = if browser.is_none() { " but that in a browser" } else { "" };
     println!("all checks{but} passed in {:.0} s", begun.elapsed().as_secs_f32());
     Ok(())
 }
@@ -76,10 +99,7 @@ fn steps(browser: Option<&Path>) -> Result<Vec<Step>> {
 fn tests(browser: Option<&Path>) -> Command {
     match browser {
         Some(path) => with(task(&["test"]), VARIABLE, &path.to_string_lossy()),
-        None => {
-            println!("--without-browser: the test of websocket-echo in Chromium is left out");
-            task(&["test", "--", "--skip", "browser::"])
-        }
+        None => task(&["test", "--", "--skip", "browser::"]),
     }
 }
 

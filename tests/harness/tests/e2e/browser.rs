@@ -1,5 +1,5 @@
 //! A real browser against `examples/websocket-echo`: the page that the example
-//! serves, in Chromium. `cargo xtask test --without-browser` leaves it out.
+//! serves, in Chromium. `cargo xtask test --browser off` leaves it out.
 
 use innkeeper_harness::server::Server;
 

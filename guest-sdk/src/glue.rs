@@ -15,6 +15,7 @@ pub mod wire {
     pub use crate::bindings::innkeeper::http::types::{IncomingMessage, ServerResponse, Socket};
 
     pub type Head = Vec<u8>;
+    pub type Verdict = Result<(), ()>;
     pub type Reply = Option<Vec<u8>>;
 }
 
@@ -42,13 +43,20 @@ pub fn client_error(error: wire::ClientError) -> ClientError {
     error.into()
 }
 
-/// Logs a failure as one line. The response or the socket was dropped with the
-/// handler: the host does what is left to do.
+/// Logs a failure as one line. The response was dropped with the handler: the
+/// host does what is left to do.
 pub fn conclude(outcome: impl Outcome) {
-    if let Some(error) = outcome.failure() {
-        // A log that cannot be written is no reason to trap.
-        let _ = writeln!(io::stderr(), "handler failed: {}", Chain(&*error));
-    }
+    // The host sees what was not ended.
+    let _ = verdict(outcome);
+}
+
+/// Logs a failure as one line, and tells the host that there was one: the
+/// bytes of a tunnel do not say whether they are all.
+pub fn verdict(outcome: impl Outcome) -> wire::Verdict {
+    let Some(error) = outcome.failure() else { return Ok(()) };
+    // A log that cannot be written is no reason to trap.
+    let _ = writeln!(io::stderr(), "handler failed: {}", Chain(&*error));
+    Err(())
 }
 
 /// The bytes that a client-error handler answers with.

@@ -134,7 +134,9 @@ pub use innkeeper_guest_macro::handler;
 /// which is read from `req` and comes before anything on `socket`. The
 /// connection closes when the function returns, after what was written has
 /// been sent. If it returns or traps before it wrote anything, the client gets
-/// a 500. What it returns is as with [`handler`].
+/// a 500; after that, an `Err` or a trap resets the connection, so that the
+/// client does not take its end for a regular one. What it returns is otherwise
+/// as with [`handler`].
 ///
 /// ```
 /// use innkeeper_guest::{IncomingMessage, Result, Socket, upgrade_handler};
@@ -157,8 +159,9 @@ pub use innkeeper_guest_macro::handler;
 /// ```
 ///
 /// `should_upgrade` names a `fn(&IncomingMessage) -> bool`; if it returns
-/// false, the request goes to the [`handler`], in another instance
-/// (Node: `shouldUpgradeCallback`). Without it every connection is taken over.
+/// false, the request goes to the [`handler`] (Node: `shouldUpgradeCallback`).
+/// It runs in an instance of its own. Without it every connection is taken
+/// over.
 #[doc(inline)]
 pub use innkeeper_guest_macro::upgrade_handler;
 

@@ -1,6 +1,7 @@
 //! The one table: what can go wrong with an exchange, and what follows from it
 //! for the client, the log and the connection. Grouped by whose fault it is.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -46,6 +47,9 @@ pub enum Fault {
     /// It trapped.
     #[error("the guest trapped: {0}")]
     Trapped(String),
+    /// It says that its tunnel did not come to a regular end.
+    #[error("the handler of the tunnel failed")]
+    GaveUp,
     /// It computed for too long.
     #[error("cpu_time_max: the guest used up its CPU time")]
     CpuTime,
@@ -103,6 +107,7 @@ impl Fault {
             }
             Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true, None),
             Fault::RequestTimeout => row(Some(408), Level::INFO, true, None),
+            Fault::GaveUp => row(Some(500), Level::INFO, true, None),
             Fault::NotEnded(_) | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),
             Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => row(Some(500), Level::ERROR, false, None),
             Fault::Overloaded(_) | Fault::TunnelsFull(_) | Fault::PoolFull => {
@@ -138,17 +143,7 @@ impl Fault {
 /// `worded` are the guest's words for it, status line and all.
 pub fn report(exchange: &Exchange, app: &str, fault: &Fault, worded: Option<Vec<u8>>) {
     let then = fault.consequence();
-    macro_rules! log {
-        ($level:ident) => {
-            tracing::event!(tracing::Level::$level, app, exchange = exchange.id(), "{fault}")
-        };
-    }
-    match then.level {
-        Level::ERROR => log!(ERROR),
-        Level::WARN => log!(WARN),
-        Level::INFO => log!(INFO),
-        _ => log!(DEBUG),
-    }
+    log_fault(app, Some(exchange.id()), &fault, then.level);
     match (then.status, worded) {
         (Some(_), Some(bytes)) => exchange.answer_raw(bytes),
         (Some(status), None) => {
@@ -160,10 +155,26 @@ pub fn report(exchange: &Exchange, app: &str, fault: &Fault, worded: Option<Vec<
     }
 }
 
+/// Logs what went wrong, as loudly as it is worth.
+pub fn log_fault(app: &str, exchange: Option<u64>, what: &dyn Display, level: Level) {
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::event!(Level::$level, app, exchange, "{what}")
+        };
+    }
+    match level {
+        Level::ERROR => log!(ERROR),
+        Level::WARN => log!(WARN),
+        Level::INFO => log!(INFO),
+        _ => log!(DEBUG),
+    }
+}
+
 impl From<Stopped> for Fault {
     fn from(stopped: Stopped) -> Self {
         match stopped {
             Stopped::Trapped(cause) => Fault::Trapped(cause),
+            Stopped::GaveUp => Fault::GaveUp,
             Stopped::CpuTime => Fault::CpuTime,
             Stopped::WallTime => Fault::WallTime,
             Stopped::Limit(limit) => Fault::Limit(limit),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::admission::Permit;
-use crate::error::{Fault, report};
+use crate::error::{Fault, log_fault, report};
 use crate::event::{Event, event_of, ordinary_event_of};
-use crate::guest::call::{Called, call};
+use crate::guest::call::{call, wants_upgrade};
 use crate::guest::client_error::reworded;
 use crate::telemetry::access;
 use crate::wire::connection::Answer;
@@ -16,7 +16,7 @@ use crate::wire::error::{MessageError, WRITE_STALL};
 use crate::wire::exchange::Exchange;
 use crate::wire::refusal::Refusal;
 use crate::wire::socket::Socket;
-use crate::wire::watch::flushed;
+use crate::wire::watch::{Interruption, flushed, interrupted};
 
 /// Answers every exchange of a server.
 pub struct Handler {
@@ -40,22 +40,30 @@ impl Answer for Handler {
         socket: Arc<Socket>,
         refusal: Refusal,
     ) -> Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>> {
-        access::log_refused(&socket, refusal.fault);
         let app = self.app.clone();
-        Box::pin(async move { reword(&app, socket, refusal).await })
+        Box::pin(async move {
+            let fault = refusal.fault;
+            let permit = app.admission.admit().ok();
+            let worded = match &permit {
+                Some(permit) => reword(&app, permit, &socket, refusal).await,
+                None => None,
+            };
+            access::log_refused(&socket, fault, worded.as_deref());
+            worded
+        })
     }
 }
 
 /// route → admit → call → finish. The permit outlives the last byte.
 async fn handle(app: Arc<App>, exchange: Exchange) {
-    let (permit, answered) = match admit(&app, &exchange) {
-        Ok((event, permit)) => {
-            let answered = run(&app, event, &permit, &exchange).await;
+    let (mut permit, answered) = match admit(&app, &exchange) {
+        Ok((event, mut permit)) => {
+            let answered = run(&app, event, &mut permit, &exchange).await;
             (Some(permit), answered)
         }
         Err(fault) => (None, Err(fault)),
     };
-    finish(&exchange, &app, answered).await;
+    finish(&exchange, &app, &mut permit, answered).await;
     drop(permit);
     access::log(&exchange, Some(&app.name));
 }
@@ -63,30 +71,32 @@ async fn handle(app: Arc<App>, exchange: Exchange) {
 /// Decides who answers, and whether there is room for that.
 fn admit(app: &App, exchange: &Exchange) -> Result<(Event, Permit), Fault> {
     let event = event_of(exchange, app.instances.exports())?;
-    Ok((event, app.admission.admit(event.takes_over())?))
+    Ok((event, app.admission.admit()?))
 }
 
 /// Has a guest answer; says what went wrong, if anything did.
-async fn run(app: &App, mut event: Event, _permit: &Permit, exchange: &Exchange) -> Result<(), Fault> {
+async fn run(app: &App, mut event: Event, permit: &mut Permit, exchange: &Exchange) -> Result<(), Fault> {
     let exports = app.instances.exports();
     if exports.client_error {
         exchange.defer_refusal();
     }
-    loop {
-        if event == Event::Request {
-            exchange.answer_expectation();
+    if event == Event::Upgrade {
+        if !wants_upgrade(&app.instances, exchange.clone(), &app.demotion).await? {
+            event = ordinary_event_of(exchange.head(), exports)?;
         }
-        match call(&app.instances, exchange.clone(), event, &app.demotion).await? {
-            Called::Answered(instance) => {
-                app.instances.give_back(instance);
-                return judge(exchange);
-            }
-            Called::Declined(instance) => {
-                app.instances.give_back(instance);
-                event = ordinary_event_of(exchange.head(), exports)?;
-            }
+        // It may have read a body that breaks.
+        if !exchange.is_unanswered() {
+            return judge(exchange);
         }
     }
+    if event.takes_over() {
+        app.admission.admit_tunnel(permit)?;
+    }
+    if event == Event::Request {
+        exchange.answer_expectation();
+    }
+    call(&app.instances, exchange.clone(), event, &app.demotion).await?;
+    judge(exchange)
 }
 
 /// What an exchange came to whose guest has returned.
@@ -109,14 +119,22 @@ fn judge(exchange: &Exchange) -> Result<(), Fault> {
 
 /// Answers for a guest that did not, and sends what is unsent. Dropping it
 /// leaves the rest unsent.
-async fn finish(exchange: &Exchange, app: &App, answered: Result<(), Fault>) {
+async fn finish(exchange: &Exchange, app: &App, permit: &mut Option<Permit>, answered: Result<(), Fault>) {
     if let Err(fault) = answered {
         let (fault, refusal) = fault.refused(exchange);
         let worded = match refusal {
-            Some(refusal) => reword(app, exchange.socket().clone(), refusal).await,
-            None => None,
+            Some(refusal) => {
+                if permit.is_none() {
+                    *permit = app.admission.admit().ok();
+                }
+                reword_in(exchange, app, permit.as_ref(), refusal).await
+            }
+            None => Ok(None),
         };
-        report(exchange, &app.name, &fault, worded);
+        match worded {
+            Ok(worded) => report(exchange, &app.name, &fault, worded),
+            Err(interruption) => report(exchange, &app.name, &interruption.into(), None),
+        }
         if exchange.record().failure.is_some() {
             return;
         }
@@ -126,18 +144,31 @@ async fn finish(exchange: &Exchange, app: &App, answered: Result<(), Fault>) {
     }
 }
 
+/// Has the guest word the answer to a fault in an exchange, as long as nothing
+/// ends that.
+async fn reword_in(
+    exchange: &Exchange,
+    app: &App,
+    permit: Option<&Permit>,
+    refusal: Refusal,
+) -> Result<Option<Vec<u8>>, Interruption> {
+    let Some(permit) = permit else { return Ok(None) };
+    tokio::select! {
+        worded = reword(app, permit, exchange.socket(), refusal) => Ok(worded),
+        interruption = interrupted(exchange) => Err(interruption),
+    }
+}
+
 /// Has the guest word the answer to a client's fault, if it has an export for
-/// that and there is room to call it.
-async fn reword(app: &App, socket: Arc<Socket>, refusal: Refusal) -> Option<Vec<u8>> {
+/// that.
+async fn reword(app: &App, _permit: &Permit, socket: &Arc<Socket>, refusal: Refusal) -> Option<Vec<u8>> {
     if !app.instances.exports().client_error {
         return None;
     }
-    let permit = app.admission.admit(false).ok()?;
-    let worded = reworded(&app.instances, &socket, refusal, &app.demotion).await;
-    drop(permit);
+    let worded = reworded(&app.instances, socket, refusal, &app.demotion).await;
     worded.unwrap_or_else(|stopped| {
         let fault = Fault::from(stopped);
-        tracing::error!(app = app.name, peer = %socket.peer(), "client-error-handler: {fault}");
+        log_fault(&app.name, None, &format_args!("client-error-handler: {fault}"), fault.consequence().level);
         None
     })
 }

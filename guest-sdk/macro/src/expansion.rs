@@ -18,6 +18,7 @@ pub fn of(export: &Export, name: &Ident, shape: &Shape, should_upgrade: Option<&
     let wires: Vec<_> = export.arguments.iter().map(wire).collect();
     let returns = match export.returns {
         Returns::Outcome => None,
+        Returns::Verdict => Some(quote!(-> ::innkeeper_guest::glue::wire::Verdict)),
         Returns::Reply => Some(quote!(-> ::innkeeper_guest::glue::wire::Reply)),
     };
     let call = call(export, name, shape);

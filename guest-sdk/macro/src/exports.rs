@@ -32,8 +32,10 @@ pub struct Argument {
 
 /// What an author's function returns.
 pub enum Returns {
-    /// Whether it failed.
+    /// Whether it failed, which goes to the log.
     Outcome,
+    /// The same, which the host hears of, too.
+    Verdict,
     /// The bytes to answer with, or none.
     Reply,
 }
@@ -52,6 +54,7 @@ pub const UPGRADE_HANDLER: Export = Export {
     what: "an upgrade handler",
     world: Some("upgrade"),
     arguments: &[REQUEST, SOCKET, HEAD],
+    returns: Returns::Verdict,
     should_upgrade: true,
     ..HANDLER
 };
@@ -61,6 +64,7 @@ pub const CONNECT_HANDLER: Export = Export {
     what: "a connect handler",
     world: Some("connect"),
     arguments: &[REQUEST, SOCKET, HEAD],
+    returns: Returns::Verdict,
     ..HANDLER
 };
 
@@ -126,7 +130,7 @@ impl Returns {
     /// The type, as an author would write it.
     pub fn type_name(&self) -> &'static str {
         match self {
-            Self::Outcome => "Result<()>",
+            Self::Outcome | Self::Verdict => "Result<()>",
             Self::Reply => "Option<Vec<u8>>",
         }
     }
@@ -135,6 +139,7 @@ impl Returns {
     pub fn conclude(&self) -> &'static str {
         match self {
             Self::Outcome => "conclude",
+            Self::Verdict => "verdict",
             Self::Reply => "reply",
         }
     }

@@ -24,29 +24,32 @@ struct Places {
 #[derive(Debug)]
 pub struct Permit {
     _exchange: OwnedSemaphorePermit,
-    _tunnel: Option<OwnedSemaphorePermit>,
+    tunnel: Option<OwnedSemaphorePermit>,
 }
 
 impl Admission {
-    /// Admits `max` at a time, and of these `tunnels_max` that may take their
+    /// Admits `max` at a time, and of these `tunnels_max` that take their
     /// connection over.
     pub fn new(max: u32, tunnels_max: u32) -> Self {
         Admission { exchanges: Places::new(max), tunnels: Places::new(tunnels_max) }
     }
 
-    /// Admits one more exchange; one that may become a `tunnel` needs a place
-    /// among those, too.
+    /// Admits one more exchange.
     ///
     /// # Errors
-    /// `Overloaded` or `TunnelsFull` if there are as many as may be.
-    pub fn admit(&self, tunnel: bool) -> Result<Permit, Fault> {
+    /// `Overloaded` if there are as many as may be.
+    pub fn admit(&self) -> Result<Permit, Fault> {
         let exchange = self.exchanges.take().ok_or(Fault::Overloaded(self.exchanges.max))?;
-        let tunnel = if tunnel {
-            Some(self.tunnels.take().ok_or(Fault::TunnelsFull(self.tunnels.max))?)
-        } else {
-            None
-        };
-        Ok(Permit { _exchange: exchange, _tunnel: tunnel })
+        Ok(Permit { _exchange: exchange, tunnel: None })
+    }
+
+    /// Lets an exchange take its connection over.
+    ///
+    /// # Errors
+    /// `TunnelsFull` if as many have as may.
+    pub fn admit_tunnel(&self, permit: &mut Permit) -> Result<(), Fault> {
+        permit.tunnel = Some(self.tunnels.take().ok_or(Fault::TunnelsFull(self.tunnels.max))?);
+        Ok(())
     }
 }
 

@@ -67,7 +67,8 @@ pub struct Limits {
 
     /// Connections at once that guests have taken over, after an upgrade or
     /// CONNECT; one more is told 503. Each of them counts for `instances_max`
-    /// too, so this keeps instances free for requests.
+    /// too, so this keeps instances free for requests. More than
+    /// `connections_per_peer_max`, so that no single peer can take them all.
     pub tunnels_max: u32,
     /// Time without a byte in either direction after which such a connection
     /// is dropped: long enough for protocols that ping, short enough that a
@@ -75,7 +76,7 @@ pub struct Limits {
     pub tunnel_idle_timeout: Option<Duration>,
     /// CPU time that a guest earns for each second that it has such a
     /// connection, on top of `cpu_time_max`, which is also the most that it
-    /// can save up.
+    /// can save up. A relay of much data may need more.
     pub tunnel_cpu_per_second: Duration,
 
     /// Bytes of linear memory of one instance, all its memories together.
@@ -122,7 +123,7 @@ impl Default for Limits {
             response_head_bytes_max: 64 * 1024,
             response_buffer_bytes_max: 1 << 20,
             drain_timeout: Duration::from_secs(30),
-            tunnels_max: 500,
+            tunnels_max: 750,
             tunnel_idle_timeout: Some(Duration::from_secs(600)),
             tunnel_cpu_per_second: Duration::from_millis(100),
             memory_bytes_max: 128 << 20,

@@ -31,6 +31,8 @@ pub enum Stopped {
     Trapped(String),
     /// The guest's `cpu_time_max`.
     CpuTime,
+    /// The guest's handler of a tunnel failed.
+    GaveUp,
     /// The guest's `wall_time_max`.
     WallTime,
     /// A limit on memory, tables or handles, after which the guest gave up.
@@ -39,14 +41,6 @@ pub enum Stopped {
     Full,
     /// The exchange was over first.
     Interrupted(Interruption),
-}
-
-/// What came of a call that returned.
-pub enum Called {
-    /// The guest has had the exchange.
-    Answered(Instance),
-    /// It does not want the upgrade; the request is an ordinary one.
-    Declined(Instance),
 }
 
 /// Makes or takes an instance and has it answer `exchange`, by the export that
@@ -61,16 +55,44 @@ pub async fn call(
     exchange: Exchange,
     event: Event,
     demotion: &Demotion,
-) -> Result<Called, Stopped> {
-    demotion.as_needed(Box::pin(run(instances.clone(), exchange, event))).await
+) -> Result<(), Stopped> {
+    let instances = instances.clone();
+    let running = async move {
+        let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max));
+        let answering = pin!(answer(&instances, &cpu, exchange.clone(), event));
+        watched(&exchange, &cpu, answering).await
+    };
+    demotion.as_needed(Box::pin(running)).await
 }
 
-async fn run(instances: Arc<Instances>, exchange: Exchange, event: Event) -> Result<Called, Stopped> {
-    let cpu = Arc::new(Cpu::new(exchange.limits().cpu_time_max));
+/// Asks a guest's `should-upgrade`, which it must have, in an instance for
+/// that alone. Dropping the future ends the guest.
+///
+/// # Errors
+/// Those of [`call`].
+pub async fn wants_upgrade(
+    instances: &Arc<Instances>,
+    exchange: Exchange,
+    demotion: &Demotion,
+) -> Result<bool, Stopped> {
+    let instances = instances.clone();
+    let running = async move {
+        let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max));
+        let deciding = pin!(decide(&instances, &cpu, exchange.clone()));
+        watched(&exchange, &cpu, deciding).await
+    };
+    demotion.as_needed(Box::pin(running)).await
+}
+
+/// Runs what a guest does with an exchange, until either is over.
+async fn watched<T>(
+    exchange: &Exchange,
+    cpu: &Cpu,
+    guest: Pin<&mut (impl Future<Output = Result<T, Stopped>> + Send)>,
+) -> Result<T, Stopped> {
     let deadline = exchange.limits().wall_time_max.and_then(|max| exchange.started().checked_add(max));
     let mut watch = Watch::new(exchange.clone());
-    let answering = pin!(answer(&instances, &cpu, exchange.clone(), event));
-    supervised(&cpu, answering, |cx| {
+    supervised(cpu, guest, |cx| {
         if !has_yielded() || exchange.is_stalled() {
             // What the guest has written is on the wire while it waits; and
             // what did not fit before goes on while it computes. If that
@@ -117,70 +139,88 @@ pub(super) async fn instance_of(instances: &Instances, cpu: &Arc<Cpu>) -> Result
     }
 }
 
-/// What runs in slices.
+/// What runs in slices, to answer.
 async fn answer(
     instances: &Instances,
     cpu: &Arc<Cpu>,
     exchange: Exchange,
     event: Event,
-) -> Result<Called, Stopped> {
+) -> Result<(), Stopped> {
     let mut instance = instance_of(instances, cpu).await?;
     match handle(&mut instance, instances.entries(), cpu, exchange, event).await {
-        Ok(true) => Ok(Called::Answered(instance)),
-        Ok(false) => Ok(Called::Declined(instance)),
+        Ok(whole) => {
+            instances.give_back(instance);
+            if whole { Ok(()) } else { Err(Stopped::GaveUp) }
+        }
         Err(error) => Err(blame(&error, instance.memory_limit_reached())),
     }
 }
 
-/// Calls the export; returns whether the guest wanted the exchange.
+/// What runs in slices, to decide.
+async fn decide(instances: &Instances, cpu: &Arc<Cpu>, exchange: Exchange) -> Result<bool, Stopped> {
+    let mut instance = instance_of(instances, cpu).await?;
+    match should_upgrade(&mut instance, instances.entries(), exchange).await {
+        Ok(wanted) => {
+            instances.give_back(instance);
+            Ok(wanted)
+        }
+        Err(error) => Err(blame(&error, instance.memory_limit_reached())),
+    }
+}
+
+async fn should_upgrade(
+    Instance { store, inner, .. }: &mut Instance,
+    entries: &Entries,
+    exchange: Exchange,
+) -> wasmtime::Result<bool> {
+    let guest = loaded(&entries.upgrade)?.load(&mut *store, inner)?;
+    let request = api::hand_request(&mut store.data_mut().table, exchange)?;
+    let wanted = guest.call_should_upgrade(&mut *store, Resource::new_borrow(request.rep())).await?;
+    store.data_mut().table.delete(request)?;
+    Ok(wanted)
+}
+
+/// Calls the export; returns whether a guest that took the connection over is
+/// content with how that ended.
 async fn handle(
-    instance: &mut Instance,
+    Instance { store, inner, handler, .. }: &mut Instance,
     entries: &Entries,
     cpu: &Cpu,
     exchange: Exchange,
     event: Event,
 ) -> wasmtime::Result<bool> {
-    let Instance { store, inner, handler, .. } = instance;
-    macro_rules! load {
-        ($entry:ident) => {
-            entries.$entry.as_ref().context("an export that is not there")?.load(&mut *store, inner)?
-        };
-    }
     macro_rules! answer_with {
         ($guest:expr) => {{
             let guest = $guest;
             let (request, response) = api::hand_over(&mut store.data_mut().table, exchange)?;
             guest.call_handle(store, request, response).await?;
+            Ok(true)
         }};
     }
     macro_rules! take_over_with {
-        ($guest:expr, $request:expr) => {{
-            let (guest, request) = ($guest, $request);
+        ($guest:expr) => {{
+            let guest = $guest;
             let head = exchange.begin_tunnel();
             cpu.earn(exchange.limits().tunnel_cpu_per_second);
+            let request = api::hand_request(&mut store.data_mut().table, exchange.clone())?;
             let socket = api::hand_socket(&mut store.data_mut().table, exchange)?;
-            guest.call_handle(store, request, socket, &head).await?;
+            Ok(guest.call_handle(store, request, socket, &head).await?.is_ok())
         }};
     }
     match event {
         Event::Request => answer_with!(&*handler),
-        Event::CheckContinue => answer_with!(load!(check_continue)),
-        Event::CheckExpectation => answer_with!(load!(check_expectation)),
-        Event::Connect => {
-            let request = api::hand_request(&mut store.data_mut().table, exchange.clone())?;
-            take_over_with!(load!(connect), request);
+        Event::CheckContinue => answer_with!(loaded(&entries.check_continue)?.load(&mut *store, inner)?),
+        Event::CheckExpectation => {
+            answer_with!(loaded(&entries.check_expectation)?.load(&mut *store, inner)?)
         }
-        Event::Upgrade => {
-            let guest = load!(upgrade);
-            let request = api::hand_request(&mut store.data_mut().table, exchange.clone())?;
-            let lent = Resource::new_borrow(request.rep());
-            if !guest.call_should_upgrade(&mut *store, lent).await? {
-                return Ok(false);
-            }
-            take_over_with!(guest, request);
-        }
+        Event::Connect => take_over_with!(loaded(&entries.connect)?.load(&mut *store, inner)?),
+        Event::Upgrade => take_over_with!(loaded(&entries.upgrade)?.load(&mut *store, inner)?),
     }
-    Ok(true)
+}
+
+/// An export that the event says is there.
+fn loaded<T>(entry: &Option<T>) -> wasmtime::Result<&T> {
+    entry.as_ref().context("an export that is not there")
 }
 
 /// Which limit a failed call ran into, if it was one. `memory` is the limit on

@@ -3,6 +3,7 @@
 
 use crate::wire::error::ClientFault;
 use crate::wire::exchange::Exchange;
+use crate::wire::http1::response::raw::status_in;
 use crate::wire::socket::Socket;
 
 /// The `tracing` target of these lines.
@@ -33,7 +34,9 @@ pub fn log(exchange: &Exchange, app: Option<&str>) {
     );
 }
 
-/// Logs a request that never became an exchange.
-pub fn log_refused(socket: &Socket, fault: ClientFault) {
-    tracing::info!(target: TARGET, peer = %socket.peer(), status = fault.status(), refused = %fault);
+/// Logs a request that never became an exchange, and the guest's `worded`
+/// answer to it, if there is one.
+pub fn log_refused(socket: &Socket, fault: ClientFault, worded: Option<&[u8]>) {
+    let status = worded.and_then(status_in).unwrap_or(fault.status());
+    tracing::info!(target: TARGET, peer = %socket.peer(), status, refused = %fault);
 }

@@ -88,9 +88,6 @@ enum Event {
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(socket: Socket, shared: Shared) -> Self {
-        if shared.site.timeouts.idle.get().is_some() {
-            socket.watch_moves();
-        }
         Connection {
             socket: Arc::new(socket),
             drain: DrainSignal::new(shared.site.clone()),
@@ -187,6 +184,9 @@ impl Connection {
     async fn wait(&mut self, late: Option<Instant>, over: impl Fn(Told) -> bool) -> Event {
         let Connection { socket, shared, timer, drain, .. } = self;
         let idle_timeout = shared.site.timeouts.idle.get();
+        if idle_timeout.is_some() {
+            socket.watch_moves();
+        }
         poll_fn(|cx| {
             if let Poll::Ready(read) = socket.poll_read_few(cx) {
                 return Poll::Ready(Event::Read(read));

@@ -71,6 +71,8 @@ struct State {
     /// Since when the socket has taken nothing, and its count at that time.
     stalled: Option<(Instant, u64)>,
     idle_timeout: Option<Duration>,
+    /// What the guest has asked for.
+    wanted_idle_timeout: Option<Duration>,
     idle_since: Instant,
     grace: Option<Duration>,
 }
@@ -122,8 +124,9 @@ impl Exchange {
         let response = Response::new(ResponseContext {
             version_1_1: head.version_1_1,
             head_request: head.method() == "HEAD",
-            keep_alive: head.keep_alive && !is_last,
-            awaits_continue: head.expectation == Expectation::Continue,
+            // What follows a CONNECT is the tunnel's, even if there is none.
+            keep_alive: head.keep_alive && !is_last && head.method() != "CONNECT",
+            awaits_continue: head.awaits_continue,
             keep_alive_timeout: site.timeouts.keep_alive.get(),
             requests_max: limits.requests_per_connection_max,
             reject_body_not_allowed: limits.reject_body_not_allowed,
@@ -133,6 +136,9 @@ impl Exchange {
                 lines_max: limits.header_count_max,
             },
         });
+        if site.timeouts.idle.get().is_some() {
+            socket.watch_moves();
+        }
         let state = State {
             body: Body::new(head.framing, limits.request_body_bytes_max, head_limits),
             buffer,
@@ -145,6 +151,7 @@ impl Exchange {
             response,
             stalled: None,
             idle_timeout: site.timeouts.idle.get(),
+            wanted_idle_timeout: None,
             idle_since: received,
             grace: None,
         };
@@ -213,6 +220,13 @@ impl Exchange {
         // Refused only if nothing can be sent any more.
         let _ = self.with_response(|response| response.write_information(100, &[]));
         self.flush_now();
+    }
+
+    /// Whether there is no answer yet, and nothing that prevents one: no body
+    /// that broke, no client that went.
+    pub fn is_unanswered(&self) -> bool {
+        let state = self.inner.state.lock();
+        state.broken.is_none() && !state.response.is_fixed() && !self.inner.is_dropped(&state)
     }
 
     /// Whether nothing of a final response has left.

@@ -29,9 +29,10 @@ impl Site {
     }
 
     /// The time without a byte after which a tunnel is dropped: its own, and
-    /// no longer than that of any connection.
+    /// no longer than the operator's for any connection. What the app sets for
+    /// its server is about requests.
     pub fn tunnel_idle_timeout(&self) -> Option<Duration> {
-        self.limits.tunnel_idle_timeout.into_iter().chain(self.timeouts.idle.get()).min()
+        self.limits.tunnel_idle_timeout.into_iter().chain(self.limits.idle_timeout).min()
     }
 }
 

@@ -15,6 +15,9 @@ use tokio::net::TcpStream;
 use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 
+/// The longest time before the first TCP keep-alive probe that Linux takes.
+const KEEP_ALIVE_DELAY_MAX: Duration = Duration::from_secs(32_767);
+
 /// Bytes that [`Socket::poll_read_few`] reads at most.
 const FEW_BYTES: usize = 8 * 1024;
 
@@ -83,8 +86,9 @@ impl Socket {
 
     /// Keeps [`Socket::moved`] up to date from now on.
     pub fn watch_moves(&self) {
-        self.moves_watched.store(true, Ordering::Relaxed);
-        self.touch();
+        if !self.moves_watched.swap(true, Ordering::Relaxed) {
+            self.touch();
+        }
     }
 
     /// When the last byte came or went, since it is watched.
@@ -248,7 +252,7 @@ impl Socket {
         socket.set_keepalive(enable)?;
         if enable && !initial_delay.is_zero() {
             // The system counts in seconds, and takes 0 for an error.
-            let initial_delay = initial_delay.max(Duration::from_secs(1));
+            let initial_delay = initial_delay.clamp(Duration::from_secs(1), KEEP_ALIVE_DELAY_MAX);
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(initial_delay))?;
         }
         Ok(())

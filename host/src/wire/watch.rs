@@ -92,6 +92,13 @@ impl Watch {
     }
 }
 
+/// Waits for what ends an exchange of which nothing is awaited. Can be dropped
+/// at any time.
+pub async fn interrupted(exchange: &Exchange) -> Interruption {
+    let mut watch = Watch::new(exchange.clone());
+    poll_fn(|cx| watch.poll(cx, None)).await
+}
+
 /// Sends what an exchange has left unsent, as long as nothing ends it.
 ///
 /// # Errors

@@ -23,17 +23,17 @@ impl Exchange {
     /// zero for the operator's own.
     pub fn set_idle_timeout(&self, timeout: Duration) {
         let state = &mut *self.inner.state.lock();
-        let operator = match &state.tunnel {
-            Some(_) => self.inner.site.tunnel_idle_timeout(),
-            None => self.inner.site.timeouts.idle.get(),
-        };
         state.idle_since = Instant::now();
         self.inner.socket.watch_moves();
-        state.idle_timeout = match operator {
-            _ if timeout.is_zero() => operator,
-            Some(ceiling) => Some(timeout.min(ceiling)),
-            None => Some(timeout),
-        };
+        state.wanted_idle_timeout = (!timeout.is_zero()).then_some(timeout);
+        state.idle_timeout = self.idle_timeout_within(state.wanted_idle_timeout, state.tunnel.is_some());
+    }
+
+    /// What holds of the time that a guest wants.
+    pub(super) fn idle_timeout_within(&self, wanted: Option<Duration>, tunnel: bool) -> Option<Duration> {
+        let site = &self.inner.site;
+        let ceiling = if tunnel { site.tunnel_idle_timeout() } else { site.timeouts.idle.get() };
+        wanted.into_iter().chain(ceiling).min()
     }
 
     /// The next time at which something may expire.

@@ -27,8 +27,9 @@ pub(super) struct Tunnel {
 }
 
 impl Exchange {
-    /// Makes a tunnel of the connection, and returns what came after the
-    /// request head: nothing if the request has a body, which comes first.
+    /// Makes a tunnel of the connection, which nothing was answered on, and
+    /// returns what came after the request head: nothing if the request has a
+    /// body, which comes first.
     pub fn begin_tunnel(&self) -> Vec<u8> {
         let state = &mut *self.inner.state.lock();
         if self.head().expectation == Expectation::Continue {
@@ -37,7 +38,7 @@ impl Exchange {
             let _ = state.response.write_information(100, &[]);
         }
         state.response.begin_raw();
-        state.idle_timeout = self.inner.site.tunnel_idle_timeout();
+        state.idle_timeout = self.idle_timeout_within(state.wanted_idle_timeout, true);
         if state.idle_timeout.is_some() {
             self.inner.socket.watch_moves();
         }
@@ -109,7 +110,12 @@ impl Exchange {
         if ready!(self.poll_skip(state, cx)).is_ok() && state.buffer.is_empty() {
             // That the socket was readable once does not mean that it still
             // is; having bytes does.
-            state.buffer = ready!(self.inner.socket.poll_read_few(cx)).unwrap_or_default();
+            match ready!(self.inner.socket.poll_read_few(cx)) {
+                Ok(bytes) => state.buffer = bytes,
+                // It is told once only; the read that follows must not take
+                // it for the peer's end.
+                Err(_) => state.response.fail(MessageError::ConnectionReset, true),
+            }
         }
         Poll::Ready(())
     }
@@ -122,8 +128,10 @@ impl Exchange {
     pub fn write_tunnel(&self, bytes: Vec<u8>, bounded: bool) -> Result<(), MessageError> {
         let state = &mut *self.inner.state.lock();
         self.check_tunnel(state)?;
-        state.note_status(&bytes);
-        state.response.write(bytes, bounded)
+        let status = state.status_of(&bytes);
+        state.response.write(bytes, bounded)?;
+        state.note_status(status);
+        Ok(())
     }
 
     /// Ends our side, with last bytes or without; a FIN follows them.
@@ -133,8 +141,9 @@ impl Exchange {
     pub fn end_tunnel(&self, bytes: Option<Vec<u8>>) -> Result<(), MessageError> {
         let state = &mut *self.inner.state.lock();
         self.check_tunnel(state)?;
-        state.note_status(bytes.as_deref().unwrap_or_default());
+        let status = state.status_of(bytes.as_deref().unwrap_or_default());
         state.response.end(bytes)?;
+        state.note_status(status);
         state.flush_now(&self.inner.socket);
         Ok(())
     }
@@ -196,9 +205,13 @@ impl Exchange {
 
 impl State {
     /// The guest's first bytes are its answer, if it speaks HTTP so far.
-    fn note_status(&mut self, bytes: &[u8]) {
-        if self.response.body_bytes() == 0 {
-            self.response.status = status_in(bytes).unwrap_or_default();
+    fn status_of(&self, bytes: &[u8]) -> Option<u16> {
+        if self.response.body_bytes() == 0 { status_in(bytes) } else { None }
+    }
+
+    fn note_status(&mut self, status: Option<u16>) {
+        if let Some(status) = status {
+            self.response.status = status;
         }
     }
 }

@@ -49,6 +49,9 @@ pub struct RequestHead {
     pub keep_alive: bool,
     /// What the client expects before it sends the body.
     pub expectation: Expectation,
+    /// Whether the client may hold the body back until a 100 comes, among
+    /// whatever else it expects.
+    pub awaits_continue: bool,
     /// Whether the client asks for another protocol: an `Upgrade` that names
     /// one, and `Connection: upgrade` (RFC 9110 7.8). Not in HTTP/1.0.
     pub upgrade: bool,
@@ -241,6 +244,7 @@ fn parse(raw: Bytes, count: usize, limits: HeadLimits) -> Result<RequestHead, (C
         framing: BodyFraming::None,
         keep_alive: false,
         expectation: Expectation::None,
+        awaits_continue: false,
         upgrade: false,
     };
     match parse_lines(&mut head, count, limits).and_then(|()| judge(&mut head, limits)) {
@@ -288,7 +292,7 @@ fn judge(head: &mut RequestHead, limits: HeadLimits) -> Result<(), ClientFault> 
     }
     let (mut hosts, mut lengths, mut codings) = (0, 0, Codings::default());
     let (mut wishes, mut upgrades, mut length) = (Wishes::default(), Upgrades::default(), None);
-    let mut expectation = Expectation::None;
+    let (mut expectation, mut awaits_continue) = (Expectation::None, false);
     for (name, value) in head.lines() {
         bytes += name.len() + value.len();
         if !is_token(name.as_bytes()) || !is_field_value(value) {
@@ -307,8 +311,10 @@ fn judge(head: &mut RequestHead, limits: HeadLimits) -> Result<(), ClientFault> 
         } else if name.eq_ignore_ascii_case("upgrade") {
             upgrades.add(value);
         } else if name.eq_ignore_ascii_case("expect") && head.version_1_1 {
-            let known = expectation != Expectation::Other && contains_word(value, b"100-continue");
-            expectation = if known { Expectation::Continue } else { Expectation::Other };
+            let known = contains_word(value, b"100-continue");
+            awaits_continue |= known;
+            let all_known = known && expectation != Expectation::Other;
+            expectation = if all_known { Expectation::Continue } else { Expectation::Other };
         }
     }
     if bytes >= limits.bytes_max {
@@ -333,7 +339,7 @@ fn judge(head: &mut RequestHead, limits: HeadLimits) -> Result<(), ClientFault> 
     }
     head.keep_alive = !wishes.close && (head.version_1_1 || wishes.keep_alive);
     head.upgrade = head.version_1_1 && wishes.upgrade && upgrades.are_good();
-    head.expectation = expectation;
+    (head.expectation, head.awaits_continue) = (expectation, awaits_continue);
     Ok(())
 }
 

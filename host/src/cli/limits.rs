@@ -103,6 +103,12 @@ pub struct LimitFlags {
     /// Resource handles of one instance.
     #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().handles_max)]
     handles_max: usize,
+    /// TCP sockets of an app, where it was granted connections.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().tcp_sockets_max)]
+    tcp_sockets_max: u32,
+    /// TCP sockets of one instance.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().tcp_sockets_per_instance_max)]
+    tcp_sockets_per_instance_max: u32,
     /// Bytes per second of a guest's output that reach the log.
     #[arg(long, help_heading = "Guests", value_name = "BYTES", default_value_t = Size::of(Limits::default().log_bytes_per_second))]
     log_bytes_per_second: Size,
@@ -142,6 +148,8 @@ impl LimitFlags {
             cpu_time_max: self.cpu_time_max.0,
             wall_time_max: self.wall_time_max.0,
             handles_max: self.handles_max,
+            tcp_sockets_max: self.tcp_sockets_max,
+            tcp_sockets_per_instance_max: self.tcp_sockets_per_instance_max,
             log_bytes_per_second: self.log_bytes_per_second.0,
         }
     }

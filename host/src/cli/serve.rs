@@ -100,13 +100,21 @@ impl Serve {
         };
         let _guard = logs::start(format, &self.log, self.access_log == Switch::On)
             .with_context(|| format!("cannot log with the filter {:?}", self.log))?;
-        raise_descriptor_limit(self.limits.limits().connections_max);
+        raise_descriptor_limit(self.descriptors());
         let config = self.config();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .context("cannot start the I/O threads")?;
         runtime.block_on(serve(config))
+    }
+
+    /// Descriptors that all limits together may come to.
+    fn descriptors(&self) -> u64 {
+        let limits = self.limits.limits();
+        let outgoing = self.allow.iter().any(|grant| matches!(grant, Grant::Tcp(_)));
+        let sockets = if outgoing { u64::from(limits.tcp_sockets_max) } else { 0 };
+        (limits.connections_max as u64).saturating_add(sockets).saturating_add(64)
     }
 
     fn config(self) -> Config {
@@ -213,18 +221,13 @@ fn parse_env(text: &str) -> Result<(String, String), String> {
 }
 
 /// Takes as many descriptors as the system allows: each connection needs one.
-fn raise_descriptor_limit(connections_max: usize) {
+fn raise_descriptor_limit(needed: u64) {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-    let needed = (connections_max as u64).saturating_add(64);
     if let Some(current) = getrlimit(Resource::Nofile).current.filter(|current| *current < needed) {
-        tracing::warn!(
-            current,
-            needed,
-            "fewer open files are allowed than connections_max needs; raise ulimit -n"
-        );
+        tracing::warn!(current, needed, "fewer open files are allowed than the limits need; raise ulimit -n");
     }
 }

@@ -95,6 +95,11 @@ pub struct Limits {
     pub wall_time_max: Option<Duration>,
     /// Resource handles of one instance, of the host's and its own.
     pub handles_max: usize,
+    /// TCP sockets that an app may have open, all its instances together, where
+    /// it was granted connections: each costs a descriptor.
+    pub tcp_sockets_max: u32,
+    /// TCP sockets of one instance at a time.
+    pub tcp_sockets_per_instance_max: u32,
     /// Bytes of standard output and error per second and app that reach the
     /// log; the rest is counted and dropped.
     pub log_bytes_per_second: u64,
@@ -133,6 +138,8 @@ impl Default for Limits {
             cpu_time_max: Some(Duration::from_secs(5)),
             wall_time_max: Some(Duration::from_secs(300)),
             handles_max: 10_000,
+            tcp_sockets_max: 1_000,
+            tcp_sockets_per_instance_max: 16,
             log_bytes_per_second: 64 * 1024,
         }
     }

@@ -14,7 +14,7 @@ use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Han
 use crate::guest::component::{Entries, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::engine::Engine;
-use crate::guest::network::Network;
+use crate::guest::network::{Network, Sockets};
 use crate::guest::stdio::{GuestLog, Stream};
 use crate::wire::site::Control;
 
@@ -52,6 +52,7 @@ pub struct HostState {
     facts: Arc<AppFacts>,
     /// Made when the guest first asks for WASI: many never do.
     wasi: Option<WasiCtx>,
+    pub(super) sockets: Sockets,
     memory: MemoryLimit,
     cpu: Arc<Cpu>,
 }
@@ -87,9 +88,9 @@ impl Instances {
         let facts = AppFacts {
             env: app.env.clone(),
             log: GuestLog::new(&app.name, limits.log_bytes_per_second),
-            limits,
             control: app.grants.server_control.then_some(control),
-            network: Network::new(&app.grants.tcp)?,
+            network: Network::new(&app.grants.tcp, &limits)?,
+            limits,
         };
         let idle = Mutex::new(Vec::new());
         Ok(Instances { engine, guest, facts: Arc::new(facts), policy: app.instances, idle })
@@ -151,6 +152,7 @@ impl Instances {
                 table,
                 facts: self.facts.clone(),
                 wasi: None,
+                sockets: Sockets::default(),
                 memory: MemoryLimit {
                     bytes: Quota { limit: "memory_bytes_max", used: 0, max: limits.memory_bytes_max },
                     table_elements: Quota {

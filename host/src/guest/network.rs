@@ -1,27 +1,39 @@
 //! What of the network a guest may reach through WASI: TCP connections to the
-//! addresses that its operator granted, the names among them, and nothing
-//! else.
+//! addresses that its operator granted, the names among them, so many at a time
+//! and nothing else.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use wasmtime::component::{HasData, Linker, Resource};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::{HasData, HasSelf, Linker, Resource};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{
     self, Host, HostResolveAddressStream, ResolveAddressStream,
 };
 use wasmtime_wasi::p2::bindings::sockets::network::{self, ErrorCode, IpAddress};
-use wasmtime_wasi::p2::{DynPollable, SocketError};
+use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket;
+use wasmtime_wasi::p2::{DynPollable, SocketError, TcpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView, WasiSocketsView as _};
 
-use crate::config::TcpGrant;
+use crate::config::{Limits, TcpGrant};
 use crate::guest::instance::HostState;
 
 /// The addresses that an app may connect to, and the names that it may look up.
 pub struct Network {
     tcp: Arc<[SocketAddr]>,
     names: Arc<[String]>,
+    /// Sockets that all instances together may have.
+    sockets: Arc<Semaphore>,
+    sockets_per_instance_max: usize,
+}
+
+/// The sockets that one instance has had at a time, which count for all until
+/// it is gone.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    permits: Vec<OwnedSemaphorePermit>,
 }
 
 impl Network {
@@ -30,14 +42,19 @@ impl Network {
     ///
     /// # Errors
     /// A name that has no address.
-    pub fn new(grants: &[TcpGrant]) -> anyhow::Result<Self> {
+    pub fn new(grants: &[TcpGrant], limits: &Limits) -> anyhow::Result<Self> {
         let mut tcp = Vec::new();
         for TcpGrant { host, port } in grants {
             let addresses = (host.as_str(), *port).to_socket_addrs();
             tcp.extend(addresses.with_context(|| format!("tcp={host}:{port}: cannot look up {host}"))?);
         }
         let names = grants.iter().map(|grant| &grant.host).filter(|host| host.parse::<IpAddr>().is_err());
-        Ok(Network { tcp: tcp.into(), names: names.cloned().collect() })
+        Ok(Network {
+            tcp: tcp.into(),
+            names: names.cloned().collect(),
+            sockets: Arc::new(Semaphore::new(limits.tcp_sockets_max as usize)),
+            sockets_per_instance_max: limits.tcp_sockets_per_instance_max as usize,
+        })
     }
 
     /// Opens a guest's sandbox as far as that.
@@ -61,19 +78,70 @@ impl Network {
     }
 }
 
+impl HostState {
+    /// Whether this instance may have one socket more than there are in its
+    /// table: each is a descriptor, of which there are only so many.
+    fn admit_socket(&mut self) -> bool {
+        let live = self.table.iter_mut().filter(|entry| entry.is::<TcpSocket>()).count();
+        if live < self.sockets.permits.len() {
+            return true;
+        }
+        let network = self.network();
+        if live >= network.sockets_per_instance_max {
+            return false;
+        }
+        let Ok(permit) = network.sockets.clone().try_acquire_owned() else { return false };
+        self.sockets.permits.push(permit);
+        true
+    }
+}
+
 /// Puts a look-up of granted names in place of WASI's, which knows only all
 /// names or none: a name that is looked up is a message to whoever serves it.
+/// And a bound on sockets, of which WASI has none.
 ///
 /// # Errors
 /// None but wasmtime's own.
-pub fn restrict_lookup(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+pub fn restrict(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
+    tcp_create_socket::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)?;
     ip_name_lookup::add_to_linker::<_, GrantedNames>(linker, |state| Lookup {
         names: state.network().names.clone(),
         sockets: state.sockets(),
     })?;
     linker.allow_shadowing(false);
     Ok(())
+}
+
+impl tcp_create_socket::Host for HostState {
+    fn create_tcp_socket(
+        &mut self,
+        family: network::IpAddressFamily,
+    ) -> Result<Resource<TcpSocket>, SocketError> {
+        if !self.admit_socket() {
+            return Err(ErrorCode::NewSocketLimit.into());
+        }
+        self.sockets().create_tcp_socket(family)
+    }
+}
+
+impl network::Host for HostState {
+    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
+        self.sockets().convert_error_code(error)
+    }
+
+    fn network_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
+        self.sockets().network_error_code(error)
+    }
+}
+
+impl network::HostNetwork for HostState {
+    fn drop(&mut self, network: Resource<network::Network>) -> wasmtime::Result<()> {
+        network::HostNetwork::drop(&mut self.sockets(), network)
+    }
 }
 
 struct GrantedNames;

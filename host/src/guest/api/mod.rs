@@ -18,7 +18,7 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
-use crate::guest::network::restrict_lookup;
+use crate::guest::network::restrict;
 use crate::guest::plain;
 use crate::wire::error::MessageError;
 use crate::wire::exchange::Exchange;
@@ -63,7 +63,7 @@ struct Held(Option<Exchange>);
 pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
     let mut linker = Linker::new(engine.inner());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)
-        .and_then(|()| restrict_lookup(&mut linker))
+        .and_then(|()| restrict(&mut linker))
         .map_err(plain)
         .context("cannot link WASI")?;
     types::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state)

@@ -111,6 +111,18 @@ fn all_are_told() {
 }
 
 #[test]
+fn a_guest_that_takes_it_for_an_error_resets_its_tunnel() {
+    // What it has echoed so far may not be all: the client must see that.
+    let server = tunnels().start();
+    let mut client = server.connect();
+    client.send(upgrade("/echo") + "ping").expect(SWITCH).expect("ping");
+    server.signal(Signal::TERM);
+    assert_eq!(client.read_to_end(), (Vec::new(), End::Reset));
+    server.wait_log(|line| line.is_guest() && line.message.starts_with("handler failed: "));
+    assert_eq!(server.wait_exit(DEADLINE).status.code(), Some(0));
+}
+
+#[test]
 fn a_poll_is_told_too() {
     let server = tunnels().start();
     let mut client = server.connect();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use innkeeper_guest::{ErrorCode, Result, poll, timer};
 
+use crate::outcome;
 use crate::tunnel::{PIECE_BYTES_MAX, Tunnel};
 
 const FAREWELL: &str = "farewell\n";
@@ -31,6 +32,17 @@ pub fn told_by_poll(tunnel: &Tunnel) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Waits for the peer, and then says what it reads.
+pub fn read_by_poll(tunnel: &Tunnel) -> Result<()> {
+    tunnel.answer()?;
+    poll(&[&tunnel.socket.subscribe()]);
+    match tunnel.socket.read_piece(PIECE_BYTES_MAX) {
+        Ok(None) => println!("read: end"),
+        read => println!("read: {}", outcome(read)),
+    }
+    Ok(())
 }
 
 /// Never asks, so it is never told.

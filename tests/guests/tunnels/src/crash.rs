@@ -21,6 +21,11 @@ pub fn fail() -> Result<()> {
     Err(Error::msg("the guest gives up"))
 }
 
+pub fn fail_after_answer(tunnel: &Tunnel) -> Result<()> {
+    tunnel.answer()?;
+    fail()
+}
+
 pub fn compute_for_ever(tunnel: &Tunnel) -> Result<()> {
     tunnel.answer()?;
     compute(None)

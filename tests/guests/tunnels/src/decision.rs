@@ -22,6 +22,14 @@ pub fn decide(req: &IncomingMessage) -> bool {
             println!("read: {}", outcome(req.read_piece(1)));
             false
         }
+        "/read-and-accept" => {
+            println!("read: {}", outcome(req.read_piece(16)));
+            true
+        }
+        "/timeout-in-should-upgrade" => {
+            req.socket().set_timeout(milliseconds(query));
+            true
+        }
         // The connection is not the guest's yet.
         "/socket-in-should-upgrade" => {
             println!("write: {}", outcome(req.socket().write("x")));

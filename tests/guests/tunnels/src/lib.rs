@@ -49,6 +49,11 @@ fn ordinary(req: IncomingMessage, res: ServerResponse) -> Result<()> {
         "/keep" => state::keep(req, &res),
         "/use-kept" => state::use_kept(&res),
         "/tcp" => tcp::connect(query, &res),
+        "/tcp-many" => tcp::connect_often(query, &res),
+        "/sleep" => {
+            std::thread::sleep(milliseconds(query));
+            Ok(res.end("slept")?)
+        }
         _ => Ok(res.end("ordinary")?),
     }
 }

@@ -25,6 +25,7 @@ pub fn route(name: &str, query: &str, tunnel: Tunnel) -> Result<()> {
         "trap-after-101" => crash::trap_after_answer(&tunnel),
         "return-silently" => Ok(()),
         "err" => crash::fail(),
+        "err-after-101" => crash::fail_after_answer(&tunnel),
         "loop" => crash::compute_for_ever(&tunnel),
         "loop-before" => crash::compute(None),
         "compute" => flow::compute_for_each_piece(&tunnel, milliseconds(query)),
@@ -36,10 +37,12 @@ pub fn route(name: &str, query: &str, tunnel: Tunnel) -> Result<()> {
         "try-flood" => flow::write_without_waiting(&tunnel),
         "sleep" => flow::sleep_then_write(&tunnel, milliseconds(query)),
         "sleep-forever" => flow::sleep_for_ever(&tunnel),
+        "timeout-in-should-upgrade" => flow::hold(&tunnel),
         "set-timeout" => flow::hold_with_timeout(&tunnel, milliseconds(query)),
 
         "told" => closing::told(&tunnel),
         "told-by-poll" => closing::told_by_poll(&tunnel),
+        "read-by-poll" => closing::read_by_poll(&tunnel),
         "told-and-deaf" => closing::deaf(&tunnel),
 
         "body-then-tunnel" => body::then_tunnel(&tunnel),

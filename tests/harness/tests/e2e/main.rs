@@ -14,6 +14,7 @@ mod client_error;
 mod upgrade;
 mod connect;
 mod tunnels;
+mod tunnel_faults;
 mod tunnel_limits;
 mod tunnel_calls;
 mod tunnel_drain;

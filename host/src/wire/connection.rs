@@ -66,7 +66,7 @@ pub struct Connection {
     exchanges: u64,
     timer: Timer,
     drain: DrainSignal,
-    /// What connections had been told when the wait for a request began.
+    /// What connections had been told when this one became idle.
     told: Told,
 }
 
@@ -123,11 +123,10 @@ impl Connection {
         let first = self.exchanges == 0;
         let mut now = if first { self.socket.opened() } else { Instant::now() };
         let began = now;
-        self.told = self.shared.site.drain.told();
         let before = self.told;
         // Empty lines between requests are not the beginning of one.
         skip_empty_lines(&mut self.buffer);
-        if !self.buffer.is_empty() && before.phase >= Phase::Draining {
+        if !self.buffer.is_empty() && self.shared.site.drain.is_draining() {
             return Next::Close;
         }
         while self.buffer.is_empty() {
@@ -235,6 +234,7 @@ impl Connection {
             return false;
         }
         let goes_on = exchange.keeps_alive() && self.discard_body(&exchange).await;
+        self.told = exchange.told_when_sent().unwrap_or(self.told);
         self.buffer = exchange.take_buffer();
         let grace = exchange.grace();
         drop(exchange);

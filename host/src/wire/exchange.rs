@@ -75,6 +75,8 @@ struct State {
     wanted_idle_timeout: Option<Duration>,
     idle_since: Instant,
     grace: Option<Duration>,
+    /// What connections had been told when the last byte left.
+    sent: Option<Told>,
 }
 
 /// Where a connection hands a request over.
@@ -96,7 +98,7 @@ pub struct ExchangeParts {
     pub request_deadline: Option<Instant>,
     /// What all connections share.
     pub site: Arc<Site>,
-    /// What connections had been told when the wait for the request began.
+    /// What connections had been told when this one became idle.
     pub told: Told,
 }
 
@@ -154,6 +156,7 @@ impl Exchange {
             wanted_idle_timeout: None,
             idle_since: received,
             grace: None,
+            sent: None,
         };
         let state = Mutex::new(state);
         Exchange { inner: Arc::new(Inner { id, started: received, number, head, socket, site, told, state }) }
@@ -260,7 +263,7 @@ impl Exchange {
     /// Sends what the socket takes without waiting. A failure is the
     /// response's.
     pub fn flush_now(&self) {
-        self.inner.state.lock().flush_now(&self.inner.socket);
+        self.inner.state.lock().flush_now(&self.inner);
     }
 
     /// Sends what the socket takes if the buffer is above the high-water mark;
@@ -268,7 +271,7 @@ impl Exchange {
     pub fn flush_if_full(&self) -> bool {
         let state = &mut *self.inner.state.lock();
         if state.response.buffered() >= HIGH_WATER_MARK {
-            state.flush_now(&self.inner.socket);
+            state.flush_now(&self.inner);
         }
         state.response.buffered() >= HIGH_WATER_MARK
     }
@@ -283,7 +286,7 @@ impl Exchange {
     /// # Errors
     /// Why the response failed.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
-        self.inner.state.lock().poll_flush(cx, &self.inner.socket)
+        self.inner.state.lock().poll_flush(cx, &self.inner)
     }
 
     /// Sends until the buffer is below the high-water mark.
@@ -296,7 +299,7 @@ impl Exchange {
             return Poll::Ready(Err(error.clone()));
         }
         if state.response.buffered() >= HIGH_WATER_MARK {
-            let flushed = state.poll_flush(cx, &self.inner.socket)?;
+            let flushed = state.poll_flush(cx, &self.inner)?;
             if flushed.is_pending() && state.response.buffered() >= HIGH_WATER_MARK {
                 return Poll::Pending;
             }
@@ -329,7 +332,7 @@ impl Exchange {
         }
         if state.response.is_unsent() {
             replace(&mut state.response);
-            state.flush_now(&self.inner.socket);
+            state.flush_now(&self.inner);
         } else {
             state.response.fail(MessageError::Destroyed, false);
         }
@@ -395,6 +398,12 @@ impl Exchange {
         state.response.is_ended() && state.response.out().is_empty()
     }
 
+    /// What connections had been told when the response was sent to its end:
+    /// since then this one is idle.
+    pub fn told_when_sent(&self) -> Option<Told> {
+        self.inner.state.lock().sent
+    }
+
     /// The grace that the guest asked for in `destroy-soon`.
     pub fn grace(&self) -> Option<Duration> {
         self.inner.state.lock().grace
@@ -436,17 +445,17 @@ impl Inner {
 }
 
 impl State {
-    fn flush_now(&mut self, socket: &Socket) {
-        let flushed = self.response.out().try_flush(socket);
-        self.note(flushed, socket);
+    fn flush_now(&mut self, inner: &Inner) {
+        let flushed = self.response.out().try_flush(&inner.socket);
+        self.note(flushed, inner);
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<Result<(), MessageError>> {
-        let flushed = match self.response.out().poll_flush(cx, socket) {
+    fn poll_flush(&mut self, cx: &mut Context<'_>, inner: &Inner) -> Poll<Result<(), MessageError>> {
+        let flushed = match self.response.out().poll_flush(cx, &inner.socket) {
             Poll::Ready(result) => result.map(|()| true),
             Poll::Pending => Ok(false),
         };
-        let all = self.note(flushed, socket);
+        let all = self.note(flushed, inner);
         match self.response.failure() {
             Some(error) => Poll::Ready(Err(error.clone())),
             None if all => Poll::Ready(Ok(())),
@@ -455,16 +464,19 @@ impl State {
     }
 
     /// Notes progress and its absence, and a failure of the socket.
-    fn note(&mut self, flushed: io::Result<bool>, socket: &Socket) -> bool {
+    fn note(&mut self, flushed: io::Result<bool>, inner: &Inner) -> bool {
         match flushed {
             Ok(true) => {
                 self.stalled = None;
-                if self.tunnel.is_some() && self.response.is_ended() {
-                    socket.shutdown_write();
+                if self.response.is_ended() {
+                    self.sent.get_or_insert_with(|| inner.site.drain.told());
+                    if self.tunnel.is_some() {
+                        inner.socket.shutdown_write();
+                    }
                 }
             }
             Ok(false) => {
-                let written = socket.bytes_written();
+                let written = inner.socket.bytes_written();
                 if self.stalled.is_none_or(|(_, before)| before != written) {
                     self.stalled = Some((Instant::now(), written));
                 }

@@ -105,7 +105,7 @@ impl Exchange {
             state.response.withdraw(fault.for_guest());
         } else if state.response.is_unsent() {
             state.response.replace(fault.status(), &sentence(fault.status()), None, true);
-            state.flush_now(&self.inner.socket);
+            state.flush_now(&self.inner);
         } else {
             state.response.fail(fault.for_guest(), false);
         }

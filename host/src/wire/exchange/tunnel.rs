@@ -144,7 +144,7 @@ impl Exchange {
         let status = state.status_of(bytes.as_deref().unwrap_or_default());
         state.response.end(bytes)?;
         state.note_status(status);
-        state.flush_now(&self.inner.socket);
+        state.flush_now(&self.inner);
         Ok(())
     }
 
@@ -155,7 +155,7 @@ impl Exchange {
     pub fn poll_tunnel_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
         let state = &mut *self.inner.state.lock();
         self.check_tunnel(state)?;
-        state.poll_flush(cx, &self.inner.socket)
+        state.poll_flush(cx, &self.inner)
     }
 
     /// Whether the guest has put out nothing at all, not even an end: then the

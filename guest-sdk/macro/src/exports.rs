@@ -56,7 +56,6 @@ pub const UPGRADE_HANDLER: Export = Export {
     arguments: &[REQUEST, SOCKET, HEAD],
     returns: Returns::Verdict,
     should_upgrade: true,
-    ..HANDLER
 };
 
 pub const CONNECT_HANDLER: Export = Export {

@@ -446,16 +446,18 @@ impl Inner {
 
 impl State {
     fn flush_now(&mut self, inner: &Inner) {
+        let told = inner.site.drain.told();
         let flushed = self.response.out().try_flush(&inner.socket);
-        self.note(flushed, inner);
+        self.note(flushed, told, inner);
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>, inner: &Inner) -> Poll<Result<(), MessageError>> {
+        let told = inner.site.drain.told();
         let flushed = match self.response.out().poll_flush(cx, &inner.socket) {
             Poll::Ready(result) => result.map(|()| true),
             Poll::Pending => Ok(false),
         };
-        let all = self.note(flushed, inner);
+        let all = self.note(flushed, told, inner);
         match self.response.failure() {
             Some(error) => Poll::Ready(Err(error.clone())),
             None if all => Poll::Ready(Ok(())),
@@ -463,13 +465,15 @@ impl State {
         }
     }
 
-    /// Notes progress and its absence, and a failure of the socket.
-    fn note(&mut self, flushed: io::Result<bool>, inner: &Inner) -> bool {
+    /// Notes progress and its absence, and a failure of the socket. `told` is
+    /// from before the flush: once the client has the last byte, the next word
+    /// to idle connections is for this one, too.
+    fn note(&mut self, flushed: io::Result<bool>, told: Told, inner: &Inner) -> bool {
         match flushed {
             Ok(true) => {
                 self.stalled = None;
                 if self.response.is_ended() {
-                    self.sent.get_or_insert_with(|| inner.site.drain.told());
+                    self.sent.get_or_insert(told);
                     if self.tunnel.is_some() {
                         inner.socket.shutdown_write();
                     }

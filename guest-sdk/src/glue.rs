@@ -52,6 +52,7 @@ pub fn conclude(outcome: impl Outcome) {
 
 /// Logs a failure as one line, and tells the host that there was one: the
 /// bytes of a tunnel do not say whether they are all.
+#[allow(clippy::result_unit_err, reason = "the contract's own type")]
 pub fn verdict(outcome: impl Outcome) -> wire::Verdict {
     let Some(error) = outcome.failure() else { return Ok(()) };
     // A log that cannot be written is no reason to trap.

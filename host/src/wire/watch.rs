@@ -36,11 +36,13 @@ pub enum Interruption {
     Deadline,
 }
 
+type Events = Pin<Box<dyn Future<Output = Interruption> + Send>>;
+
 /// Watches one exchange. Dropping it is free.
 pub struct Watch {
     exchange: Exchange,
     /// What may happen, and whether it was a tunnel's when that was made up.
-    events: Option<(bool, Pin<Box<dyn Future<Output = Interruption> + Send>>)>,
+    events: Option<(bool, Events)>,
     timer: Timer,
     /// By when a guest that was told of a stall must have returned.
     stalled: Option<Instant>,

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::admission::Permit;
-use crate::error::{Fault, log_fault, report};
+use crate::error::{Fault, report};
 use crate::event::{Event, event_of, ordinary_event_of};
 use crate::guest::call::{call, wants_upgrade};
-use crate::guest::client_error::reworded;
+use crate::rewording::{reword, reword_in};
 use crate::telemetry::access;
 use crate::wire::connection::Answer;
 use crate::wire::error::{MessageError, WRITE_STALL};
 use crate::wire::exchange::Exchange;
 use crate::wire::refusal::Refusal;
 use crate::wire::socket::Socket;
-use crate::wire::watch::{Interruption, flushed, interrupted};
+use crate::wire::watch::flushed;
 
 /// Answers every exchange of a server.
 pub struct Handler {
@@ -142,33 +142,4 @@ async fn finish(exchange: &Exchange, app: &App, permit: &mut Option<Permit>, ans
     if let Err(interruption) = flushed(exchange).await {
         report(exchange, &app.name, &interruption.into(), None);
     }
-}
-
-/// Has the guest word the answer to a fault in an exchange, as long as nothing
-/// ends that.
-async fn reword_in(
-    exchange: &Exchange,
-    app: &App,
-    permit: Option<&Permit>,
-    refusal: Refusal,
-) -> Result<Option<Vec<u8>>, Interruption> {
-    let Some(permit) = permit else { return Ok(None) };
-    tokio::select! {
-        worded = reword(app, permit, exchange.socket(), refusal) => Ok(worded),
-        interruption = interrupted(exchange) => Err(interruption),
-    }
-}
-
-/// Has the guest word the answer to a client's fault, if it has an export for
-/// that.
-async fn reword(app: &App, _permit: &Permit, socket: &Arc<Socket>, refusal: Refusal) -> Option<Vec<u8>> {
-    if !app.instances.exports().client_error {
-        return None;
-    }
-    let worded = reworded(&app.instances, socket, refusal, &app.demotion).await;
-    worded.unwrap_or_else(|stopped| {
-        let fault = Fault::from(stopped);
-        log_fault(&app.name, None, &format_args!("client-error-handler: {fault}"), fault.consequence().level);
-        None
-    })
 }

@@ -60,6 +60,7 @@ pub mod server;
 pub mod wire;
 pub mod handler;
 pub mod event;
+pub mod rewording;
 pub mod app;
 pub mod guest;
 pub mod config;

@@ -65,7 +65,7 @@ async fn call(
         reason: refusal.fault.to_string(),
         status: refusal.fault.status(),
         code: refusal.fault.for_guest().into(),
-        bytes_parsed: u32::try_from(refusal.good_bytes).unwrap_or(u32::MAX),
+        bytes_parsed: u32::try_from(refusal.good_bytes()).unwrap_or(u32::MAX),
         raw_packet: refusal.packet,
         remote_address: socket.peer().ip().to_string(),
         remote_port: socket.peer().port(),

@@ -157,7 +157,7 @@ impl Connection {
         let head_limits = site.head_limits();
         let patience = site.timeouts.head.get().into_iter().chain(site.timeouts.request.get()).min();
         let before = self.told;
-        let over = |told: Told| told.phase >= Phase::Cut || told.close_all != before.close_all;
+        let over = |told: Told| told.drops_since(before);
         let late = patience.and_then(|timeout| began.checked_add(timeout));
         let mut scanner = HeadScanner::default();
         loop {
@@ -277,9 +277,9 @@ impl Connection {
     /// Answers a request that is none, and closes.
     async fn refuse(&mut self, fault: ClientFault) {
         let site = self.shared.site.clone();
-        let refusal = Refusal::of_head(fault, &self.buffer, site.head_limits());
+        let refusal = Refusal::of_head(fault, &self.buffer);
         let before = self.told;
-        let over = |told: Told| told.phase >= Phase::Cut || told.close_all != before.close_all;
+        let over = |told: Told| told.drops_since(before);
         tokio::select! {
             sent = self.send_refusal(refusal) => {
                 if sent {

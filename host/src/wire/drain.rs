@@ -30,6 +30,12 @@ pub struct Told {
 }
 
 impl Told {
+    /// Whether connections with a request are dropped, by what was told since
+    /// `before`.
+    pub fn drops_since(self, before: Told) -> bool {
+        self.phase >= Phase::Cut || self.close_all != before.close_all
+    }
+
     /// Whether idle connections were told to close since `before`.
     pub fn closes_idle_since(self, before: Told) -> bool {
         self.close_idle != before.close_idle || self.close_all != before.close_all

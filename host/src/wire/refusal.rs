@@ -2,7 +2,7 @@
 //! the answer.
 
 use crate::wire::error::ClientFault;
-use crate::wire::http1::head::{HeadLimits, good_bytes};
+use crate::wire::http1::head::good_bytes;
 
 /// Bytes that are kept of what was received: what a head may have, by default.
 const PACKET_BYTES_MAX: usize = 16 * 1024;
@@ -14,21 +14,24 @@ pub struct Refusal {
     pub fault: ClientFault,
     /// What was received of it, and not used; no more than 16 KiB.
     pub packet: Vec<u8>,
-    /// How many bytes of that were good.
-    pub good_bytes: usize,
+    of_head: bool,
 }
 
 impl Refusal {
     /// A head that is none; `received` begins with it.
-    pub fn of_head(fault: ClientFault, received: &[u8], limits: HeadLimits) -> Self {
-        let packet = packet(received);
-        let good_bytes = good_bytes(&packet, limits);
-        Refusal { fault, packet, good_bytes }
+    pub fn of_head(fault: ClientFault, received: &[u8]) -> Self {
+        Refusal { fault, packet: packet(received), of_head: true }
     }
 
     /// A body that breaks; `received` begins where it does.
     pub fn of_body(fault: ClientFault, received: &[u8]) -> Self {
-        Refusal { fault, packet: packet(received), good_bytes: 0 }
+        Refusal { fault, packet: packet(received), of_head: false }
+    }
+
+    /// How many bytes of the packet were good. Looks at each line again, so it
+    /// is for whoever wants to tell.
+    pub fn good_bytes(&self) -> usize {
+        if self.of_head { good_bytes(&self.packet) } else { 0 }
     }
 }
 
@@ -40,10 +43,8 @@ fn packet(received: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const LIMITS: HeadLimits = HeadLimits { bytes_max: 16 * 1024, count_max: 100 };
-
     fn good(received: &[u8]) -> usize {
-        Refusal::of_head(ClientFault::Malformed("x"), received, LIMITS).good_bytes
+        Refusal::of_head(ClientFault::Malformed("x"), received).good_bytes()
     }
 
     #[test]
@@ -59,7 +60,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let long = vec![b'a'; PACKET_BYTES_MAX + 1];
-        let refusal = Refusal::of_head(ClientFault::TargetTooLong, &long, LIMITS);
+        let refusal = Refusal::of_head(ClientFault::TargetTooLong, &long);
         assert_eq!(refusal.packet.len(), PACKET_BYTES_MAX);
         assert_eq!(Refusal::of_body(ClientFault::BodyTooLarge, &long).packet.len(), PACKET_BYTES_MAX);
     }

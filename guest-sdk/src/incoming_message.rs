@@ -140,18 +140,27 @@ impl IncomingMessage {
     }
 }
 
+/// [`io::Read`] of what comes in pieces: the next one, which is no longer than
+/// the buffer.
+pub(crate) fn read_into(
+    buffer: &mut [u8],
+    read_piece: impl FnOnce(u32) -> Result<Option<Vec<u8>>, ErrorCode>,
+) -> io::Result<usize> {
+    if buffer.is_empty() {
+        return Ok(0);
+    }
+    let max = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+    let Some(piece) = read_piece(max)? else {
+        return Ok(0);
+    };
+    buffer[..piece.len()].copy_from_slice(&piece);
+    Ok(piece.len())
+}
+
 /// Reads the body; 0 bytes are its end. The [`ErrorCode`] is inside the error.
 impl io::Read for &IncomingMessage {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let max = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-        let Some(piece) = self.read_piece(max)? else {
-            return Ok(0);
-        };
-        buffer[..piece.len()].copy_from_slice(&piece);
-        Ok(piece.len())
+        read_into(buffer, |max| self.read_piece(max))
     }
 }
 

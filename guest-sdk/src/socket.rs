@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::bindings::innkeeper::http::types;
+use crate::incoming_message::read_into;
 use crate::{ErrorCode, Pollable};
 
 /// The connection below an exchange (Node: `net.Socket`).
@@ -215,15 +216,7 @@ impl Socket {
 /// error: see [`ErrorCode::of`].
 impl io::Read for &Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let max = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-        let Some(piece) = self.read_piece(max)? else {
-            return Ok(0);
-        };
-        buffer[..piece.len()].copy_from_slice(&piece);
-        Ok(piece.len())
+        read_into(buffer, |max| self.read_piece(max))
     }
 }
 

@@ -90,6 +90,31 @@ pub fn assert_admits(client: &mut Client) {
     assert_ok(client);
 }
 
+/// A guest that does this with a connection that it takes over, and answers
+/// ordinary requests with `plain`.
+pub fn tunnelling(ops: Value) -> Server {
+    scripted_on(json!({ "request": [["end", "plain"]], "upgrade": ops }))
+}
+
+/// One that switches, echoes until the client's end, and ends too.
+pub fn echoing() -> Server {
+    tunnelling(json!([["tunnel-write", SWITCH], ["tunnel-echo"]]))
+}
+
+/// A tunnel of an echo, through which a word has gone.
+#[track_caller]
+pub fn open_tunnel(server: &Running) -> Client {
+    let mut client = server.connect();
+    client.send(upgrade("/") + "ping").expect(SWITCH).expect("ping");
+    client
+}
+
+/// Ordinary requests are served beside tunnels.
+#[track_caller]
+pub fn assert_plain(server: &Running) {
+    assert_eq!(server.connect().ask(get("/plain")).text(), "plain");
+}
+
 /// A tunnel is opened as soon as there is room for it; until then the answer
 /// is a 503.
 #[track_caller]

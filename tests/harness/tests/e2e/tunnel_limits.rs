@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use innkeeper_harness::server::{Running, Server};
-use innkeeper_harness::wire::{Client, End};
-use serde_json::{Value, json};
+use innkeeper_harness::wire::End;
+use serde_json::json;
 
 use crate::support::{
-    SWITCH, assert_entries, get, lasts, open_when_there_is_room, promptly, refusal_of, scripted_on, tunnels,
-    upgrade, wait_access,
+    SWITCH, assert_entries, assert_plain, echoing, get, lasts, open_tunnel, open_when_there_is_room,
+    promptly, refusal_of, tunnelling, tunnels, upgrade, wait_access,
 };
 
 const TIME: Duration = Duration::from_millis(300);
@@ -16,33 +15,10 @@ const TIME: Duration = Duration::from_millis(300);
 /// Far less than [`TIME`].
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// A guest that does this with a connection that it takes over.
-fn tunnelling(ops: Value) -> Server {
-    scripted_on(json!({ "request": [["end", "plain"]], "upgrade": ops }))
-}
-
-/// One that switches, echoes until the client's end, and ends too.
-fn echo() -> Server {
-    tunnelling(json!([["tunnel-write", SWITCH], ["tunnel-echo"]]))
-}
-
-/// A tunnel through which a word has gone.
-#[track_caller]
-fn open(server: &Running) -> Client {
-    let mut client = server.connect();
-    client.send(upgrade("/") + "ping").expect(SWITCH).expect("ping");
-    client
-}
-
-#[track_caller]
-fn assert_plain(server: &Running) {
-    assert_eq!(server.connect().ask(get("/plain")).text(), "plain");
-}
-
 #[test]
 fn one_tunnel_more_than_there_may_be() {
-    let server = echo().arg("--tunnels-max", "2").start();
-    let (first, mut second) = (open(&server), open(&server));
+    let server = echoing().arg("--tunnels-max", "2").start();
+    let (first, mut second) = (open_tunnel(&server), open_tunnel(&server));
     let mut third = server.connect();
     third.send(upgrade("/")).expect(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\n\
@@ -60,8 +36,8 @@ fn one_tunnel_more_than_there_may_be() {
 
 #[test]
 fn tunnels_count_as_instances() {
-    let server = echo().arg("--instances-max", "1").start();
-    let mut tunnel = open(&server);
+    let server = echoing().arg("--instances-max", "1").start();
+    let mut tunnel = open_tunnel(&server);
     let mut client = server.connect();
     assert_eq!(client.ask(get("/plain")).status(), Some(503));
     assert_eq!(client.ask(upgrade("/")).status(), Some(503));
@@ -72,8 +48,8 @@ fn tunnels_count_as_instances() {
 
 #[test]
 fn a_tunnel_on_which_nothing_moves() {
-    let server = echo().arg("--tunnel-idle-timeout", "300ms").start();
-    let mut client = open(&server);
+    let server = echoing().arg("--tunnel-idle-timeout", "300ms").start();
+    let mut client = open_tunnel(&server);
     lasts(TIME - MOMENT, || assert_eq!(client.read_to_end(), (Vec::new(), End::Reset)));
     server.wait_log(|line| line.level == "INFO" && line.message.starts_with("idle timeout"));
     assert_plain(&server);
@@ -81,8 +57,8 @@ fn a_tunnel_on_which_nothing_moves() {
 
 #[test]
 fn a_tunnel_on_which_something_moves() {
-    let server = echo().arg("--tunnel-idle-timeout", "1s").start();
-    let mut client = open(&server);
+    let server = echoing().arg("--tunnel-idle-timeout", "1s").start();
+    let mut client = open_tunnel(&server);
     lasts(Duration::from_millis(1500), || {
         for _ in 0..75 {
             assert!(client.is_silent_for(MOMENT));
@@ -94,7 +70,7 @@ fn a_tunnel_on_which_something_moves() {
 #[test]
 fn a_tunnel_can_be_idle_for_ever() {
     // What would end a connection without a tunnel does not end one with it.
-    let server = echo()
+    let server = echoing()
         .arg("--tunnel-idle-timeout", "off")
         .arg("--head-timeout", "100ms")
         .arg("--request-timeout", "100ms")
@@ -102,7 +78,7 @@ fn a_tunnel_can_be_idle_for_ever() {
         .arg("--keep-alive-timeout-buffer", "0ms")
         .arg("--wall-time-max", "100ms")
         .start();
-    let mut client = open(&server);
+    let mut client = open_tunnel(&server);
     assert!(client.is_silent_for(TIME * 2));
     client.send("ping").expect("ping");
     assert_eq!(server.connect().ask(get("/plain")).text(), "plain");
@@ -141,8 +117,8 @@ fn a_client_that_takes_nothing_ends_its_tunnel() {
 
 #[test]
 fn a_client_that_sends_and_does_not_read_is_not_buffered_for() {
-    let server = echo().arg("--write-stall-timeout", "1s").start();
-    let mut client = open(&server);
+    let server = echoing().arg("--write-stall-timeout", "1s").start();
+    let mut client = open_tunnel(&server);
     // Far more than all buffers hold: at some point it is not taken any more.
     let mut taken = 0;
     while client.try_send(vec![b'a'; 1 << 20]) && taken < 256 {

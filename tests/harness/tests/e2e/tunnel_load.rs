@@ -7,7 +7,7 @@ use innkeeper_harness::wire::Client;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use crate::support::{SWITCH, get, promptly, scripted_on, tunnels, upgrade};
+use crate::support::{SWITCH, get, open_tunnel, promptly, scripted_on, tunnels, upgrade};
 
 const TUNNELS: usize = 1000;
 
@@ -27,13 +27,6 @@ fn server() -> Server {
     .arg("--instances-max", (TUNNELS + 20).to_string())
     .arg("--connections-per-peer-max", (TUNNELS + 100).to_string())
     .arg("--access-log", "off")
-}
-
-#[track_caller]
-fn open(server: &Running) -> Client {
-    let mut client = server.connect();
-    client.send(upgrade("/") + "ping").expect(SWITCH).expect("ping");
-    client
 }
 
 #[track_caller]
@@ -77,7 +70,7 @@ fn a_thousand_tunnels_leave_requests_answered() {
             if number % 50 == 0 {
                 assert_answers(&mut client);
             }
-            open(&server)
+            open_tunnel(&server)
         })
         .collect();
     let mut late = server.connect();

@@ -5,37 +5,13 @@
 
 use std::time::Duration;
 
-use innkeeper_harness::server::{Running, Server};
-use innkeeper_harness::wire::{Client, End};
-use serde_json::{Value, json};
+use innkeeper_harness::wire::End;
+use serde_json::json;
 
 use crate::support::{
-    SWITCH, assert_entries, get, open_when_there_is_room, promptly, refusal_of, scripted_on, tunnels,
-    upgrade, wait_access,
+    SWITCH, assert_entries, assert_plain, echoing, get, open_tunnel, open_when_there_is_room, promptly,
+    refusal_of, tunnelling, tunnels, upgrade, wait_access,
 };
-
-/// A guest that does this with a connection that it takes over.
-fn tunnelling(ops: Value) -> Server {
-    scripted_on(json!({ "request": [["end", "plain"]], "upgrade": ops }))
-}
-
-/// One that switches, echoes until the client's end, and ends too.
-fn echo() -> Server {
-    tunnelling(json!([["tunnel-write", SWITCH], ["tunnel-echo"]]))
-}
-
-/// A tunnel through which a word has gone.
-#[track_caller]
-fn open(server: &Running) -> Client {
-    let mut client = server.connect();
-    client.send(upgrade("/") + "ping").expect(SWITCH).expect("ping");
-    client
-}
-
-#[track_caller]
-fn assert_plain(server: &Running) {
-    assert_eq!(server.connect().ask(get("/plain")).text(), "plain");
-}
 
 #[test]
 fn a_guest_that_returns_without_a_word_is_answered_for() {
@@ -98,7 +74,7 @@ fn the_guest_goes_on_behind_the_clients_end() {
     let ops =
         json!([["tunnel-write", SWITCH], ["tunnel-echo"], ["log", "ended"], ["tunnel-write", "farewell"]]);
     let server = tunnelling(ops).start();
-    let mut client = open(&server);
+    let mut client = open_tunnel(&server);
     client.send("last words").half_close().expect("last words").expect("farewell");
     client.expect_close();
     assert_entries(&server, &["ended"]);
@@ -134,7 +110,7 @@ fn nothing_can_be_written_behind_the_end() {
 
 #[test]
 fn a_client_that_resets_ends_a_guest_that_waits() {
-    let server = echo().arg("--instances-max", "1").start();
+    let server = echoing().arg("--instances-max", "1").start();
     for _ in 0..3 {
         open_when_there_is_room(&server).reset();
     }

@@ -4,7 +4,7 @@ pub mod admission;
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::app::admission::Admission;
 use crate::config::Config;
@@ -36,11 +36,13 @@ impl App {
     pub fn load(config: &Config, control: Control) -> Result<Self> {
         let limits = Arc::new(config.limits.clone());
         let engine = Engine::new(&limits, &config.cache)?;
-        let guest = Guest::load(&engine, &config.app.component)?;
+        let app = config.apps.first().context("no app is configured")?;
+        let component = app.component.as_ref().context("the app has no component")?;
+        let guest = Guest::load(&engine, component)?;
         Ok(App {
-            name: config.app.name.clone(),
+            name: app.name.to_string(),
             admission: Admission::new(limits.instances_max, limits.tunnels_max),
-            instances: Arc::new(Instances::new(engine, guest, &config.app, limits, control)?),
+            instances: Arc::new(Instances::new(engine, guest, &app.name, &app.settings, control)?),
             demotion: Demotion::new()?,
         })
     }

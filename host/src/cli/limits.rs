@@ -43,6 +43,9 @@ pub struct LimitFlags {
     /// Time for exchanges in flight once the server is told to stop.
     #[arg(long, help_heading = "Connections", value_name = "DURATION", default_value_t = Time(Limits::default().drain_timeout))]
     drain_timeout: Time,
+    /// Time from the word to stop until no more connections are accepted; the server is not ready in it.
+    #[arg(long, help_heading = "Connections", value_name = "DURATION", default_value_t = Time(Limits::default().drain_delay))]
+    drain_delay: Time,
     /// Time for a request head, or `off`.
     #[arg(long, help_heading = "Requests", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().head_timeout))]
     head_timeout: OptionalTime,
@@ -112,6 +115,15 @@ pub struct LimitFlags {
     /// Bytes per second of a guest's output that reach the log.
     #[arg(long, help_heading = "Guests", value_name = "BYTES", default_value_t = Size::of(Limits::default().log_bytes_per_second))]
     log_bytes_per_second: Size,
+    /// Crashes of the guest in a row after which requests are told 503 at once, or `off`.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Count(Limits::default().crashes_max.map(u64::from)))]
+    crashes_max: Count,
+    /// Time from there to the request that probes it; it doubles with each crash.
+    #[arg(long, help_heading = "Guests", value_name = "DURATION", default_value_t = Time(Limits::default().crash_backoff))]
+    crash_backoff: Time,
+    /// The longest that it becomes.
+    #[arg(long, help_heading = "Guests", value_name = "DURATION", default_value_t = Time(Limits::default().crash_backoff_max))]
+    crash_backoff_max: Time,
 }
 
 impl LimitFlags {
@@ -127,6 +139,7 @@ impl LimitFlags {
             half_open: self.half_open,
             linger_timeout: self.linger_timeout.0,
             linger_bytes_max: self.linger_bytes_max.0,
+            drain_delay: self.drain_delay.0,
             drain_timeout: self.drain_timeout.0,
             head_timeout: self.head_timeout.0,
             request_timeout: self.request_timeout.0,
@@ -151,6 +164,9 @@ impl LimitFlags {
             tcp_sockets_max: self.tcp_sockets_max,
             tcp_sockets_per_instance_max: self.tcp_sockets_per_instance_max,
             log_bytes_per_second: self.log_bytes_per_second.0,
+            crashes_max: self.crashes_max.0.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+            crash_backoff: self.crash_backoff.0,
+            crash_backoff_max: self.crash_backoff_max.0,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! `innkeeper serve`: flags to a configuration, a runtime, signals, and the
 //! report at the end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
@@ -11,9 +13,12 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::LimitFlags;
-use crate::config::{AppConfig, Cache, Config, Grants, InstancePolicy, TcpGrant};
+use crate::config::{
+    AccessLog, AppConfig, AppSettings, Cache, Config, Grants, InstancePolicy, LogFormat, Name, Quotas,
+    RouteConfig, TcpGrant, TelemetryConfig, TenantConfig,
+};
 use crate::server::Server;
-use crate::telemetry::logs::{self, Format};
+use crate::telemetry::logs;
 
 /// Serve a component over HTTP/1.1 until SIGTERM or SIGINT; a second signal
 /// cuts what is still in flight.
@@ -39,15 +44,15 @@ pub struct Serve {
 
     /// The app's name in logs; the file's name without `.wasm` if not given.
     #[arg(long)]
-    name: Option<String>,
+    name: Option<Name>,
 
     /// Whether each request has a fresh instance, or instances serve several.
     #[arg(long, value_enum, default_value_t = Instances::PerRequest)]
     instances: Instances,
 
     /// The form of log lines, on standard error.
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
+    #[arg(long, value_enum, default_value_t = LogForm::Text)]
+    log_format: LogForm,
 
     /// Which log lines: a level, or `tracing` directives such as
     /// `info,innkeeper=debug`.
@@ -81,7 +86,7 @@ enum Instances {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
+enum LogForm {
     Text,
     Json,
 }
@@ -94,14 +99,12 @@ enum Switch {
 
 impl Serve {
     pub fn run(self) -> Result<ExitCode> {
-        let format = match self.log_format {
-            LogFormat::Text => Format::Text,
-            LogFormat::Json => Format::Json,
-        };
-        let _guard = logs::start(format, &self.log, self.access_log == Switch::On)
-            .with_context(|| format!("cannot log with the filter {:?}", self.log))?;
-        raise_descriptor_limit(self.descriptors());
         let config = self.config();
+        let telemetry = &config.telemetry;
+        let access_log = telemetry.access_log == AccessLog::Log;
+        let _guard = logs::start(telemetry.log_format, &telemetry.log_filter, access_log)
+            .with_context(|| format!("cannot log with the filter {:?}", telemetry.log_filter))?;
+        raise_descriptor_limit(descriptors(&config));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -109,40 +112,62 @@ impl Serve {
         runtime.block_on(serve(config))
     }
 
-    /// Descriptors that all limits together may come to.
-    fn descriptors(&self) -> u64 {
-        let limits = self.limits.limits();
-        let outgoing = self.allow.iter().any(|grant| matches!(grant, Grant::Tcp(_)));
-        let sockets = if outgoing { u64::from(limits.tcp_sockets_max) } else { 0 };
-        (limits.connections_max as u64).saturating_add(sockets).saturating_add(64)
-    }
-
     fn config(self) -> Config {
+        let limits = self.limits.limits();
         let name = self.name.unwrap_or_else(|| {
-            self.component
-                .file_stem()
-                .map_or_else(|| "app".to_owned(), |stem| stem.to_string_lossy().into_owned())
+            let stem = self.component.file_stem().unwrap_or_default();
+            Name::resembling(&stem.to_string_lossy())
         });
+        let quotas = Quotas::all_of(&limits);
         Config {
             listen: self.listen,
-            app: AppConfig {
-                name,
-                component: self.component,
-                env: self.env,
-                instances: match self.instances {
-                    Instances::PerRequest => InstancePolicy::PerRequest,
-                    Instances::Pooled => InstancePolicy::Pooled,
-                },
-                grants: grants(self.allow),
-            },
-            limits: self.limits.limits(),
             cache: match self.cache {
                 None => Cache::Default,
                 Some(directory) if directory.as_os_str() == "off" => Cache::Off,
                 Some(directory) => Cache::Directory(directory),
             },
+            state: None,
+            admin: None,
+            telemetry: TelemetryConfig {
+                log_format: match self.log_format {
+                    LogForm::Text => LogFormat::Text,
+                    LogForm::Json => LogFormat::Json,
+                },
+                log_filter: self.log,
+                access_log: if self.access_log == Switch::On { AccessLog::Log } else { AccessLog::Off },
+                ..TelemetryConfig::default()
+            },
+            tenants: BTreeMap::from([(
+                name.clone(),
+                TenantConfig { quotas: quotas.clone(), hosts: Vec::new() },
+            )]),
+            default_quotas: quotas,
+            apps: vec![AppConfig {
+                tenant: name.clone(),
+                name,
+                component: Some(self.component),
+                routes: vec![RouteConfig::everything()],
+                settings: AppSettings {
+                    env: self.env,
+                    secrets: Vec::new(),
+                    instances: match self.instances {
+                        Instances::PerRequest => InstancePolicy::PerRequest,
+                        Instances::Pooled => InstancePolicy::Pooled,
+                    },
+                    grants: grants(self.allow),
+                    limits: Arc::new(limits.clone()),
+                },
+            }],
+            limits,
         }
     }
+}
+
+/// Descriptors that all limits together may come to.
+fn descriptors(config: &Config) -> u64 {
+    let outgoing = config.apps.iter().filter(|app| !app.settings.grants.tcp.is_empty());
+    let sockets: u64 = outgoing.map(|app| u64::from(app.settings.limits.tcp_sockets_max)).sum();
+    (config.limits.connections_max as u64).saturating_add(sockets).saturating_add(64)
 }
 
 async fn serve(config: Config) -> Result<ExitCode> {
@@ -153,7 +178,10 @@ async fn serve(config: Config) -> Result<ExitCode> {
         // What a script that started us with port 0 waits for.
         println!("listening on http://{address}/");
     }
-    tracing::info!(app = config.app.name, component = %config.app.component.display(), "serving");
+    for app in &config.apps {
+        let component = app.component.as_ref().map(|path| path.display());
+        tracing::info!(app = %app.name, component = component.map(tracing::field::display), "serving");
+    }
     let signals = tokio::sync::Mutex::new((&mut terminate, &mut interrupt));
     let next = || async {
         let mut signals = signals.lock().await;

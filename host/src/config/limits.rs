@@ -62,6 +62,10 @@ pub struct Limits {
     pub response_head_bytes_max: usize,
     /// Bytes a guest may have buffered without waiting (`try-write`).
     pub response_buffer_bytes_max: usize,
+    /// Time from the word to stop to the moment when no more connections are
+    /// accepted. In it the server says that it is not ready, and serves on, so
+    /// that whoever distributes requests can look elsewhere first.
+    pub drain_delay: Duration,
     /// Time for exchanges in flight once the server drains.
     pub drain_timeout: Duration,
 
@@ -103,6 +107,15 @@ pub struct Limits {
     /// Bytes of standard output and error per second and app that reach the
     /// log; the rest is counted and dropped.
     pub log_bytes_per_second: u64,
+    /// Crashes of an app in a row (traps, limits, handlers that end nothing)
+    /// after which its requests are told 503 at once, until one that is let
+    /// through is answered. None never does that.
+    pub crashes_max: Option<u32>,
+    /// Time from there to the first request that is let through; it doubles
+    /// with each one that crashes too.
+    pub crash_backoff: Duration,
+    /// The longest that it becomes.
+    pub crash_backoff_max: Duration,
 }
 
 impl Default for Limits {
@@ -127,6 +140,7 @@ impl Default for Limits {
             reject_body_not_allowed: false,
             response_head_bytes_max: 64 * 1024,
             response_buffer_bytes_max: 1 << 20,
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             tunnels_max: 750,
             tunnel_idle_timeout: Some(Duration::from_secs(600)),
@@ -141,6 +155,9 @@ impl Default for Limits {
             tcp_sockets_max: 1_000,
             tcp_sockets_per_instance_max: 16,
             log_bytes_per_second: 64 * 1024,
+            crashes_max: Some(20),
+            crash_backoff: Duration::from_secs(1),
+            crash_backoff_max: Duration::from_secs(60),
         }
     }
 }

@@ -8,7 +8,7 @@ use wasmtime::component::{self, ResourceTable};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::config::{AppConfig, InstancePolicy, Limits};
+use crate::config::{AppSettings, InstancePolicy, Limits, Name};
 use crate::guest::api;
 use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Handler;
 use crate::guest::component::{Entries, Exports, Guest};
@@ -81,19 +81,21 @@ impl Instances {
     pub fn new(
         engine: Engine,
         guest: Guest,
-        app: &AppConfig,
-        limits: Arc<Limits>,
+        name: &Name,
+        settings: &AppSettings,
         control: Control,
     ) -> anyhow::Result<Self> {
+        let limits = settings.limits.clone();
+        let secrets = settings.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
         let facts = AppFacts {
-            env: app.env.clone(),
-            log: GuestLog::new(&app.name, limits.log_bytes_per_second),
-            control: app.grants.server_control.then_some(control),
-            network: Network::new(&app.grants.tcp, &limits)?,
+            env: settings.env.iter().cloned().chain(secrets).collect(),
+            log: GuestLog::new(name.as_str(), limits.log_bytes_per_second),
+            control: settings.grants.server_control.then_some(control),
+            network: Network::new(&settings.grants.tcp, &limits)?,
             limits,
         };
         let idle = Mutex::new(Vec::new());
-        Ok(Instances { engine, guest, facts: Arc::new(facts), policy: app.instances, idle })
+        Ok(Instances { engine, guest, facts: Arc::new(facts), policy: settings.instances, idle })
     }
 
     /// Which of the optional exports the guest has.

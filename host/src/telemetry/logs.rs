@@ -8,14 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
+use crate::config::LogFormat;
 
 /// Lines waiting for the terminal or the pipe; beyond that they are dropped
 /// rather than holding up the server.
@@ -27,7 +20,7 @@ const LINES_MAX: usize = 8 * 1024;
 ///
 /// # Errors
 /// A filter that cannot be read, or a logger that is there already.
-pub fn start(format: Format, filter: &str, access_log: bool) -> anyhow::Result<WorkerGuard> {
+pub fn start(format: LogFormat, filter: &str, access_log: bool) -> anyhow::Result<WorkerGuard> {
     let (writer, guard) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX).finish(std::io::stderr());
     let mut filter = EnvFilter::try_new(filter)?;
@@ -36,8 +29,8 @@ pub fn start(format: Format, filter: &str, access_log: bool) -> anyhow::Result<W
     }
     let subscriber = Subscriber::builder().with_env_filter(filter).with_writer(writer);
     match format {
-        Format::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).finish().try_init(),
-        Format::Json => subscriber.json().flatten_event(true).with_current_span(false).finish().try_init(),
+        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).finish().try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(false).finish().try_init(),
     }?;
     Ok(guard)
 }

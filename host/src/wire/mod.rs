@@ -10,6 +10,8 @@ pub mod watch;
 pub mod patience;
 pub mod socket;
 pub mod site;
+pub mod owner;
+pub mod ledger;
 pub mod drain;
 pub mod timeouts;
 pub mod error;

@@ -7,9 +7,11 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::Level;
 
+use crate::config::Name;
 use crate::guest::call::Stopped;
 use crate::wire::error::{ClientFault, MessageError};
 use crate::wire::exchange::Exchange;
+use crate::wire::http1::response::Hint;
 use crate::wire::http1::status::sentence;
 use crate::wire::refusal::Refusal;
 use crate::wire::watch::Interruption;
@@ -36,6 +38,12 @@ pub enum Fault {
     /// It sent what is not to be answered by a guest.
     #[error("{0}")]
     Client(ClientFault),
+    /// No app is for it.
+    #[error("no route: no app is for this host and path")]
+    NoRoute,
+    /// No app is for its method; these there are.
+    #[error("no route for this method; there is {0}")]
+    MethodNotAllowed(String),
     /// It sent a CONNECT to a guest without an export for it.
     #[error("CONNECT, and no connect-handler")]
     ConnectRefused,
@@ -63,10 +71,30 @@ pub enum Fault {
     #[error("the guest destroyed the connection")]
     Destroyed,
 
-    // The host's.
-    /// As many exchanges as instances.
-    #[error("instances_max: {0} exchanges are in flight")]
+    // The tenant's.
+    /// As many exchanges as there may be, and as many that wait.
+    #[error("exchanges_max: {0} exchanges are in flight, and the queue is full")]
     Overloaded(u32),
+    /// It waited for a place for too long.
+    #[error("queue_wait_max: no place became free in {0:?}")]
+    QueueTimeout(Duration),
+    /// Its guests have used more CPU time than they have.
+    #[error("cpu_per_second: the tenant has used up its CPU time, and has some again in {0:?}")]
+    TenantCpu(Duration),
+    /// Its guests have as much memory as they may.
+    #[error("memory_bytes_max of the tenant: there was none left")]
+    TenantMemory,
+    /// It has as many connections as it may.
+    #[error("connections_max of the tenant: it has {0}")]
+    TenantConnections(u64),
+    /// The app crashes time and again.
+    #[error("the app was tripped: it crashed too often, and is tried again in {0:?}")]
+    Tripped(Duration),
+    /// Nothing is deployed.
+    #[error("the app has no version that can be served")]
+    NoVersion,
+
+    // The host's.
     /// As many tunnels as may be.
     #[error("tunnels_max: {0} connections are taken over")]
     TunnelsFull(u32),
@@ -79,7 +107,7 @@ pub enum Fault {
 }
 
 /// What follows from a [`Fault`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consequence {
     /// The answer, if there is still somebody to be answered.
     pub status: Option<u16>,
@@ -87,33 +115,41 @@ pub struct Consequence {
     pub level: Level,
     /// Whether the connection closes after the answer.
     pub close: bool,
-    /// When to try again.
-    pub retry_after: Option<Duration>,
+    /// What else the client is told.
+    pub hint: Option<Hint>,
+    /// Whether the app has crashed: many in a row trip it.
+    pub crash: bool,
 }
 
 impl Fault {
     /// The table.
     pub fn consequence(&self) -> Consequence {
-        let row = |status, level, close, retry_after: Option<u64>| Consequence {
-            status,
-            level,
-            close,
-            retry_after: retry_after.map(Duration::from_secs),
-        };
+        let row = |status, level, close| Consequence { status, level, close, hint: None, crash: false };
+        let crash = || Consequence { crash: true, ..row(Some(500), Level::ERROR, false) };
+        let later = |wait| Consequence { hint: Some(Hint::RetryAfter(wait)), ..row(Some(503), Level::WARN, false) };
+        let soon = Duration::from_secs(1);
         match self {
-            Fault::Client(fault) => row(Some(fault.status()), Level::DEBUG, fault.closes(), None),
-            Fault::ClientGone | Fault::Destroyed | Fault::ConnectRefused => {
-                row(None, Level::DEBUG, true, None)
-            }
-            Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true, None),
-            Fault::RequestTimeout => row(Some(408), Level::INFO, true, None),
-            Fault::GaveUp => row(Some(500), Level::INFO, true, None),
-            Fault::NotEnded(_) | Fault::Trapped(_) => row(Some(500), Level::ERROR, false, None),
-            Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => row(Some(500), Level::ERROR, false, None),
-            Fault::Overloaded(_) | Fault::TunnelsFull(_) | Fault::PoolFull => {
-                row(Some(503), Level::WARN, false, Some(1))
-            }
-            Fault::Cut => row(None, Level::WARN, true, None),
+            Fault::Client(fault) => row(Some(fault.status()), Level::DEBUG, fault.closes()),
+            Fault::ClientGone | Fault::Destroyed | Fault::ConnectRefused => row(None, Level::DEBUG, true),
+            Fault::NoRoute => row(Some(404), Level::DEBUG, false),
+            Fault::MethodNotAllowed(allow) => Consequence {
+                hint: Some(Hint::Allow(allow.clone())),
+                ..row(Some(405), Level::DEBUG, false)
+            },
+            Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true),
+            Fault::RequestTimeout => row(Some(408), Level::INFO, true),
+            Fault::GaveUp => row(Some(500), Level::INFO, true),
+            Fault::NotEnded(_) | Fault::Trapped(_) => crash(),
+            Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => crash(),
+            Fault::Overloaded(_) | Fault::QueueTimeout(_) | Fault::TenantMemory => later(soon),
+            Fault::TenantCpu(debt) => later(*debt),
+            // The connection would stay, and is one too many.
+            Fault::TenantConnections(_) => Consequence { close: true, ..later(soon) },
+            // Said once when it trips, not for each request.
+            Fault::Tripped(wait) => Consequence { level: Level::DEBUG, ..later(*wait) },
+            Fault::NoVersion => later(soon),
+            Fault::TunnelsFull(_) | Fault::PoolFull => later(soon),
+            Fault::Cut => row(None, Level::WARN, true),
         }
     }
 }
@@ -141,14 +177,14 @@ impl Fault {
 
 /// Logs a fault, and does for client and connection what follows from it.
 /// `worded` are the guest's words for it, status line and all.
-pub fn report(exchange: &Exchange, app: &str, fault: &Fault, worded: Option<Vec<u8>>) {
+pub fn report(exchange: &Exchange, app: Option<&Name>, fault: &Fault, worded: Option<Vec<u8>>) {
     let then = fault.consequence();
     log_fault(app, Some(exchange.id()), &fault, then.level);
     match (then.status, worded) {
         (Some(_), Some(bytes)) => exchange.answer_raw(bytes),
         (Some(status), None) => {
             let body = sentence_with_id(status, exchange.id());
-            exchange.answer(status, &body, then.retry_after, then.close);
+            exchange.answer(status, &body, then.hint.as_ref(), then.close);
         }
         (None, _) if matches!(fault, Fault::ConnectRefused) => exchange.abandon(NO_CONNECT),
         (None, _) => exchange.abandon(MessageError::ConnectionReset),
@@ -156,10 +192,10 @@ pub fn report(exchange: &Exchange, app: &str, fault: &Fault, worded: Option<Vec<
 }
 
 /// Logs what went wrong, as loudly as it is worth.
-pub fn log_fault(app: &str, exchange: Option<u64>, what: &dyn Display, level: Level) {
+pub fn log_fault(app: Option<&Name>, exchange: Option<u64>, what: &dyn Display, level: Level) {
     macro_rules! log {
         ($level:ident) => {
-            tracing::event!(Level::$level, app, exchange, "{what}")
+            tracing::event!(Level::$level, app = app.map(Name::as_str), exchange, "{what}")
         };
     }
     match level {
@@ -178,6 +214,7 @@ impl From<Stopped> for Fault {
             Stopped::CpuTime => Fault::CpuTime,
             Stopped::WallTime => Fault::WallTime,
             Stopped::Limit(limit) => Fault::Limit(limit),
+            Stopped::TenantMemory => Fault::TenantMemory,
             Stopped::Full => Fault::PoolFull,
             Stopped::Interrupted(interruption) => interruption.into(),
         }

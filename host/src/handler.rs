@@ -4,13 +4,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::app::App;
-use crate::app::admission::Permit;
+use tokio::time::Instant;
+
+use crate::app::Apps;
 use crate::error::{Fault, report};
 use crate::event::{Event, event_of, ordinary_event_of};
 use crate::guest::call::{call, wants_upgrade};
 use crate::rewording::{reword, reword_in};
-use crate::telemetry::access;
+use crate::stay::{Stay, route};
+use crate::telemetry::Telemetry;
 use crate::wire::connection::Answer;
 use crate::wire::error::{MessageError, WRITE_STALL};
 use crate::wire::exchange::Exchange;
@@ -20,19 +22,20 @@ use crate::wire::watch::flushed;
 
 /// Answers every exchange of a server.
 pub struct Handler {
-    app: Arc<App>,
+    apps: Arc<Apps>,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Handler {
-    /// Answers with `app`.
-    pub fn new(app: App) -> Self {
-        Handler { app: Arc::new(app) }
+    /// Answers with `apps`, and tells `telemetry` of it.
+    pub fn new(apps: Arc<Apps>, telemetry: Arc<Telemetry>) -> Self {
+        Handler { apps, telemetry }
     }
 }
 
 impl Answer for Handler {
     fn answer(&self, exchange: Exchange) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(handle(self.app.clone(), exchange))
+        Box::pin(handle(self.apps.clone(), self.telemetry.clone(), exchange))
     }
 
     fn refuse(
@@ -40,48 +43,51 @@ impl Answer for Handler {
         socket: Arc<Socket>,
         refusal: Refusal,
     ) -> Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>> {
-        let app = self.app.clone();
+        let (apps, telemetry) = (self.apps.clone(), self.telemetry.clone());
         Box::pin(async move {
             let fault = refusal.fault;
-            let permit = app.admission.admit().ok();
-            let worded = match &permit {
-                Some(permit) => reword(&app, permit, &socket, refusal).await,
+            let worded = match Stay::of_nobody(&apps) {
+                Some(stay) => reword(&stay, &socket, refusal).await,
                 None => None,
             };
-            access::log_refused(&socket, fault, worded.as_deref());
+            telemetry.refused(&socket, fault, worded.as_deref());
             worded
         })
     }
 }
 
 /// route → admit → call → finish. The permit outlives the last byte.
-async fn handle(app: Arc<App>, exchange: Exchange) {
-    let (mut permit, answered) = match admit(&app, &exchange) {
-        Ok((event, mut permit)) => {
-            let answered = run(&app, event, &mut permit, &exchange).await;
-            (Some(permit), answered)
+async fn handle(apps: Arc<Apps>, telemetry: Arc<Telemetry>, exchange: Exchange) {
+    let trace = telemetry.begin(&exchange);
+    let (mut stay, answered) = match route(&apps, &exchange) {
+        Ok(mut stay) => {
+            let answered = serve(&mut stay, &exchange).await;
+            (Some(stay), answered)
         }
         Err(fault) => (None, Err(fault)),
     };
-    finish(&exchange, &app, &mut permit, answered).await;
-    drop(permit);
-    access::log(&exchange, Some(&app.name));
+    let fault = finish(&exchange, stay.as_mut(), answered).await;
+    telemetry.ended(&exchange, fault.as_ref(), trace);
+    if let Some(stay) = stay {
+        stay.conclude(&apps, &exchange, fault.as_ref());
+    }
 }
 
-/// Decides who answers, and whether there is room for that.
-fn admit(app: &App, exchange: &Exchange) -> Result<(Event, Permit), Fault> {
-    let event = event_of(exchange, app.instances.exports())?;
-    Ok((event, app.admission.admit()?))
+/// Admits the exchange and has a guest answer; says what went wrong, if
+/// anything did.
+async fn serve(stay: &mut Stay, exchange: &Exchange) -> Result<(), Fault> {
+    let event = event_of(exchange, stay.exports())?;
+    stay.enter(exchange, Instant::now()).await?;
+    run(stay, event, exchange).await
 }
 
-/// Has a guest answer; says what went wrong, if anything did.
-async fn run(app: &App, mut event: Event, permit: &mut Permit, exchange: &Exchange) -> Result<(), Fault> {
-    let exports = app.instances.exports();
+async fn run(stay: &mut Stay, mut event: Event, exchange: &Exchange) -> Result<(), Fault> {
+    let exports = stay.exports();
     if exports.client_error {
         exchange.defer_refusal();
     }
     if event == Event::Upgrade {
-        if !wants_upgrade(&app.instances, exchange.clone(), &app.demotion).await? {
+        if !wants_upgrade(stay.instances(), exchange.clone()).await? {
             event = ordinary_event_of(exchange.head(), exports)?;
         }
         // It may have read a body that breaks.
@@ -90,12 +96,12 @@ async fn run(app: &App, mut event: Event, permit: &mut Permit, exchange: &Exchan
         }
     }
     if event.takes_over() {
-        app.admission.admit_tunnel(permit)?;
+        stay.enter_tunnel()?;
     }
     if event == Event::Request {
         exchange.answer_expectation();
     }
-    call(&app.instances, exchange.clone(), event, &app.demotion).await?;
+    call(stay.instances(), exchange.clone(), event).await?;
     judge(exchange)
 }
 
@@ -117,29 +123,30 @@ fn judge(exchange: &Exchange) -> Result<(), Fault> {
     }
 }
 
-/// Answers for a guest that did not, and sends what is unsent. Dropping it
-/// leaves the rest unsent.
-async fn finish(exchange: &Exchange, app: &App, permit: &mut Option<Permit>, answered: Result<(), Fault>) {
+/// Answers for a guest that did not, and sends what is unsent; returns what
+/// went wrong. Dropping it leaves the rest unsent.
+async fn finish(exchange: &Exchange, stay: Option<&mut Stay>, answered: Result<(), Fault>) -> Option<Fault> {
+    let app = exchange.owner().map(|owner| &owner.app);
+    let mut failed = None;
     if let Err(fault) = answered {
         let (fault, refusal) = fault.refused(exchange);
-        let worded = match refusal {
-            Some(refusal) => {
-                if permit.is_none() {
-                    *permit = app.admission.admit().ok();
-                }
-                reword_in(exchange, app, permit.as_ref(), refusal).await
-            }
-            None => Ok(None),
+        let worded = match (refusal, stay) {
+            (Some(refusal), Some(stay)) => reword_in(exchange, stay, refusal).await,
+            _ => Ok(None),
         };
         match worded {
-            Ok(worded) => report(exchange, &app.name, &fault, worded),
-            Err(interruption) => report(exchange, &app.name, &interruption.into(), None),
+            Ok(worded) => report(exchange, app, &fault, worded),
+            Err(interruption) => report(exchange, app, &interruption.into(), None),
         }
+        failed = Some(fault);
         if exchange.record().failure.is_some() {
-            return;
+            return failed;
         }
     }
     if let Err(interruption) = flushed(exchange).await {
-        report(exchange, &app.name, &interruption.into(), None);
+        let fault = interruption.into();
+        report(exchange, app, &fault, None);
+        failed = Some(failed.unwrap_or(fault));
     }
+    failed
 }

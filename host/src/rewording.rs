@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::app::App;
-use crate::app::admission::Permit;
 use crate::error::{Fault, log_fault};
 use crate::guest::client_error::reworded;
+use crate::stay::Stay;
 use crate::wire::exchange::Exchange;
 use crate::wire::refusal::Refusal;
 use crate::wire::socket::Socket;
@@ -19,27 +18,29 @@ use crate::wire::watch::{Interruption, interrupted};
 /// What ended the exchange.
 pub async fn reword_in(
     exchange: &Exchange,
-    app: &App,
-    permit: Option<&Permit>,
+    stay: &mut Stay,
     refusal: Refusal,
 ) -> Result<Option<Vec<u8>>, Interruption> {
-    let Some(permit) = permit else { return Ok(None) };
+    if !stay.has_place() {
+        return Ok(None);
+    }
     tokio::select! {
-        worded = reword(app, permit, exchange.socket(), refusal) => Ok(worded),
+        worded = reword(stay, exchange.socket(), refusal) => Ok(worded),
         interruption = interrupted(exchange) => Err(interruption),
     }
 }
 
-/// Has the guest word the answer where there is no exchange. Dropping it ends
+/// Has the guest of a stay that has a place word the answer. Dropping it ends
 /// the guest.
-pub async fn reword(app: &App, _permit: &Permit, socket: &Arc<Socket>, refusal: Refusal) -> Option<Vec<u8>> {
-    if !app.instances.exports().client_error {
+pub async fn reword(stay: &Stay, socket: &Arc<Socket>, refusal: Refusal) -> Option<Vec<u8>> {
+    if !stay.exports().client_error {
         return None;
     }
-    let worded = reworded(&app.instances, socket, refusal, &app.demotion).await;
+    let worded = reworded(stay.instances(), socket, refusal).await;
     worded.unwrap_or_else(|stopped| {
         let fault = Fault::from(stopped);
-        log_fault(&app.name, None, &format_args!("client-error-handler: {fault}"), fault.consequence().level);
+        let level = fault.consequence().level;
+        log_fault(Some(&stay.app().name), None, &format_args!("client-error-handler: {fault}"), level);
         None
     })
 }

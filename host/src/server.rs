@@ -1,6 +1,10 @@
 //! A server from bind to drain: the only place that an embedder needs.
 //!
-//! `Server::bind` → `Server::addresses` → `Server::run`.
+//! `Server::bind` → `Server::addresses` → `Server::run`; a [`Steering`] changes
+//! it meanwhile.
+
+mod listeners;
+mod steering;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -8,94 +12,118 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::app::App;
-use crate::config::{Config, Limits};
-use crate::handler::Handler;
-use crate::wire::connection::Shared;
-use crate::wire::drain::{Drain, DrainControl, DrainReport, Phase};
-use crate::wire::listener::{Census, accept};
-use crate::wire::site::{Control, Site};
+use crate::admin::Admin;
+use crate::app::Apps;
+use crate::config::Config;
+use crate::deploy::Deployer;
+use crate::server::listeners::Listeners;
+use crate::telemetry::Telemetry;
+use crate::wire::drain::{DrainControl, DrainReport, Phase};
+use crate::wire::listener::Census;
+use crate::wire::roster::Roster;
+use crate::wire::site::Control;
 use crate::wire::timeouts::Timeouts;
 
-/// Connections that the system completes before they are accepted (Node: 511;
-/// the system lowers it to what it allows).
-const BACKLOG: i32 = 1024;
+pub use steering::{Reloaded, Steering};
 
 /// Time for the tasks of connections to end once they were told to.
 const CUT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A server that listens, and does not serve yet.
 pub struct Server {
-    listeners: Vec<TcpListener>,
-    addresses: Vec<SocketAddr>,
-    handler: Arc<Handler>,
-    limits: Arc<Limits>,
-    timeouts: Arc<Timeouts>,
-    census: Census,
-    control: Arc<DrainControl>,
-    drain: Drain,
+    steering: Arc<Steering>,
+    admin: Option<Admin>,
 }
 
 impl Server {
-    /// Loads the app and binds every address. Must run in a tokio runtime.
+    /// Loads the apps and binds every address. Must run in a tokio runtime.
     ///
     /// # Errors
-    /// An app that cannot be served, an address that cannot be bound.
+    /// An app that cannot be served, an address that cannot be bound, a state
+    /// directory that cannot be used.
     pub async fn bind(config: &Config) -> Result<Self> {
         let (control, drain) = DrainControl::new();
-        let (control, census) = (Arc::new(control), Census::default());
+        let (control, census, roster) = (Arc::new(control), Census::default(), Roster::default());
         let timeouts = Arc::new(Timeouts::new(&config.limits));
-        let app = App::load(config, Control::new(control.clone(), census.clone(), timeouts.clone()))?;
-        let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<Vec<_>>>()?;
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-        Ok(Server {
+        let side = Control::new(control.clone(), census.clone(), timeouts.clone());
+        let telemetry = Arc::new(Telemetry::start(&config.telemetry)?);
+        let apps = Arc::new(Apps::new(&config.limits, &config.cache, side, telemetry.metrics().clone())?);
+        let deployer = Arc::new(Deployer::open(config, apps.clone()).await?);
+        deployer.configure(config).await.context("the apps cannot be served")?;
+        let listeners = Listeners::bind(&config.listen)?;
+        let steering = Arc::new(Steering::new(config, steering::Parts {
+            apps,
+            telemetry,
+            deployer,
             listeners,
-            addresses,
-            handler: Arc::new(Handler::new(app)),
-            limits: Arc::new(config.limits.clone()),
-            timeouts,
-            census,
             control,
             drain,
-        })
+            census,
+            roster,
+            timeouts,
+        }));
+        let admin = match &config.admin {
+            Some(admin) => Some(Admin::bind(admin, steering.clone()).await?),
+            None => None,
+        };
+        Ok(Server { steering, admin })
     }
 
     /// The addresses that it listens on, with the ports that the system chose.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.steering.addresses()
     }
 
-    /// Serves until `stop` completes or an app closes its server, then drains:
-    /// idle connections close at once, exchanges in flight have
-    /// `drain_timeout`, or until `cut` completes after `stop`. Dropping the future drops the listeners and leaves the
-    /// connections to the runtime.
+    /// Where it is administered, if it is: an address, or a Unix socket's path.
+    pub fn admin_address(&self) -> Option<String> {
+        self.admin.as_ref().map(Admin::address)
+    }
+
+    /// What changes the server while it runs.
+    pub fn steering(&self) -> Arc<Steering> {
+        self.steering.clone()
+    }
+
+    /// Serves until `stop` completes, somebody has it drain or an app closes
+    /// its server. Then it says that it is not ready, serves on for
+    /// `drain_delay`, and drains: idle connections close at once, exchanges in
+    /// flight have `drain_timeout`, or until `cut` completes after `stop`.
+    /// Dropping the future drops the listeners and leaves the connections to
+    /// the runtime.
     pub async fn run(self, stop: impl Future<Output = ()>, cut: impl Future<Output = ()>) -> DrainReport {
-        let Server { listeners, handler, limits, timeouts, census, control, drain, .. } = self;
-        let drain_timeout = limits.drain_timeout;
-        let shared = Shared { site: Arc::new(Site { limits, timeouts, drain }), answer: handler };
-        for listener in listeners {
-            tokio::spawn(accept(listener, census.clone(), shared.clone()));
-        }
-        drop(shared);
-        let mut stop = pin!(stop);
+        let Server { steering, admin } = self;
+        let control = steering.start();
+        let administration = admin.map(Admin::serve);
+        let limits = steering.limits();
+        let (mut stop, mut cut) = (pin!(stop), pin!(cut));
         let stopped = tokio::select! {
             () = &mut stop => true,
+            () = steering.told_to_drain() => false,
             () = control.reached(Phase::Draining) => false,
         };
-        if !control.advance(Phase::Draining) {
-            tracing::info!(target: "drain", "draining: the app has closed its server");
-        }
+        steering.set_not_ready();
         let cut = async {
             if !stopped {
                 // The first word to stop is no news.
                 stop.await;
             }
-            cut.await;
+            cut.as_mut().await;
         };
+        let mut cut = pin!(cut);
+        if control.phase() == Phase::Open && !limits.drain_delay.is_zero() {
+            tracing::info!(target: "drain", drain_delay = ?limits.drain_delay, "not ready: connections are still accepted for a while");
+            tokio::select! {
+                () = sleep(limits.drain_delay) => {}
+                () = &mut cut => {}
+            }
+        }
+        steering.let_go();
+        if !control.advance(Phase::Draining) {
+            tracing::info!(target: "drain", "draining: the app has closed its server");
+        }
+        let drain_timeout = limits.drain_timeout;
         tokio::select! {
             drained = timeout(drain_timeout, control.connections_closed()) => {
                 if drained.is_err() {
@@ -108,20 +136,9 @@ impl Server {
         if timeout(CUT_TIMEOUT, control.connections_closed()).await.is_err() {
             tracing::warn!(target: "drain", "some connections did not end in time");
         }
+        if let Some(administration) = administration {
+            administration.stop().await;
+        }
         control.report()
     }
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let bound = || -> std::io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A restart must not wait for the connections of the last run to
-        // leave TIME_WAIT. On Linux this does not let two servers share a port.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&SockAddr::from(address))?;
-        socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
-    };
-    bound().with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
 }

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::time::timeout;
 use wasmtime::component::{Resource, ResourceTableError};
 use wasmtime::error::Context as _;
 use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
@@ -15,8 +16,7 @@ use crate::event::Event;
 use crate::guest::api;
 use crate::guest::component::Entries;
 use crate::guest::cpu::{Cpu, has_yielded};
-use crate::guest::demotion::Demotion;
-use crate::guest::instance::{Instance, Instances};
+use crate::guest::instance::{Instance, Instances, TENANT_MEMORY};
 use crate::guest::stdio::printable;
 use crate::wire::exchange::Exchange;
 use crate::wire::watch::{Interruption, Watch};
@@ -37,6 +37,8 @@ pub enum Stopped {
     WallTime,
     /// A limit on memory, tables or handles, after which the guest gave up.
     Limit(&'static str),
+    /// The memory of the tenant, after which the guest gave up.
+    TenantMemory,
     /// There was no room for an instance.
     Full,
     /// The exchange was over first.
@@ -54,15 +56,15 @@ pub async fn call(
     instances: &Arc<Instances>,
     exchange: Exchange,
     event: Event,
-    demotion: &Demotion,
 ) -> Result<(), Stopped> {
+    let share = instances.account().share.clone();
     let instances = instances.clone();
     let running = async move {
-        let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max));
+        let cpu = instances.cpu();
         let answering = pin!(answer(&instances, &cpu, exchange.clone(), event));
         watched(&exchange, &cpu, answering).await
     };
-    demotion.as_needed(Box::pin(running)).await
+    share.as_needed(Box::pin(running)).await
 }
 
 /// Asks a guest's `should-upgrade`, which it must have, in an instance for
@@ -73,15 +75,38 @@ pub async fn call(
 pub async fn wants_upgrade(
     instances: &Arc<Instances>,
     exchange: Exchange,
-    demotion: &Demotion,
 ) -> Result<bool, Stopped> {
+    let share = instances.account().share.clone();
     let instances = instances.clone();
     let running = async move {
-        let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max));
+        let cpu = instances.cpu();
         let deciding = pin!(decide(&instances, &cpu, exchange.clone()));
         watched(&exchange, &cpu, deciding).await
     };
-    demotion.as_needed(Box::pin(running)).await
+    share.as_needed(Box::pin(running)).await
+}
+
+/// Makes an instance for no request, within the limits of a call, and keeps it
+/// if the policy is to: that shows that the component starts, and brings its
+/// code into memory. Dropping the future ends the guest.
+///
+/// # Errors
+/// Why it does not start.
+pub async fn warm(instances: &Arc<Instances>) -> Result<(), Stopped> {
+    let share = instances.account().share.clone();
+    let wall_time_max = instances.limits().wall_time_max;
+    let instances = instances.clone();
+    let starting = share.as_needed(Box::pin(async move {
+        let cpu = instances.cpu();
+        let made = pin!(instance_of(&instances, &cpu));
+        let instance = supervised(&cpu, made, |_| Poll::Pending).await?;
+        instances.give_back(instance);
+        Ok(())
+    }));
+    match wall_time_max {
+        Some(max) => timeout(max, starting).await.unwrap_or(Err(Stopped::WallTime)),
+        None => starting.await,
+    }
 }
 
 /// Runs what a guest does with an exchange, until either is over.
@@ -92,7 +117,7 @@ async fn watched<T>(
 ) -> Result<T, Stopped> {
     let deadline = exchange.limits().wall_time_max.and_then(|max| exchange.started().checked_add(max));
     let mut watch = Watch::new(exchange.clone());
-    supervised(cpu, guest, |cx| {
+    let run = supervised(cpu, guest, |cx| {
         if !has_yielded() || exchange.is_stalled() {
             // What the guest has written is on the wire while it waits; and
             // what did not fit before goes on while it computes. If that
@@ -109,7 +134,9 @@ async fn watched<T>(
         exchange.expect_nothing();
         over
     })
-    .await
+    .await;
+    exchange.note_cpu(cpu.used());
+    run
 }
 
 /// Runs what a guest does in slices of `cpu`, and looks after each whether it
@@ -134,8 +161,8 @@ pub(super) async fn instance_of(instances: &Instances, cpu: &Arc<Cpu>) -> Result
             instance.store.set_epoch_deadline(2);
             Ok(instance)
         }
-        Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(Stopped::Full),
-        Err(error) => Err(blame(&error, None)),
+        Err(none) if none.error.is::<PoolConcurrencyLimitError>() => Err(Stopped::Full),
+        Err(none) => Err(blame(&none.error, none.memory_limit)),
     }
 }
 
@@ -228,6 +255,9 @@ fn loaded<T>(entry: &Option<T>) -> wasmtime::Result<&T> {
 pub(super) fn blame(error: &wasmtime::Error, memory: Option<&'static str>) -> Stopped {
     if let Some(Trap::Interrupt) = error.downcast_ref() {
         return Stopped::CpuTime;
+    }
+    if memory == Some(TENANT_MEMORY) {
+        return Stopped::TenantMemory;
     }
     if let Some(limit) = memory {
         return Stopped::Limit(limit);

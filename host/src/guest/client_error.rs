@@ -10,7 +10,6 @@ use tokio::time::timeout;
 use crate::guest::api::bindings::exports::innkeeper::http::client_error_handler::ClientError;
 use crate::guest::call::{Stopped, blame, instance_of, supervised};
 use crate::guest::cpu::Cpu;
-use crate::guest::demotion::Demotion;
 use crate::guest::instance::Instances;
 use crate::wire::refusal::Refusal;
 use crate::wire::socket::Socket;
@@ -26,10 +25,10 @@ pub async fn reworded(
     instances: &Arc<Instances>,
     socket: &Arc<Socket>,
     refusal: Refusal,
-    demotion: &Demotion,
 ) -> Result<Option<Vec<u8>>, Stopped> {
     let limits = instances.limits();
-    let calling = demotion.as_needed(Box::pin(run(instances.clone(), socket.clone(), refusal)));
+    let share = &instances.account().share;
+    let calling = share.as_needed(Box::pin(run(instances.clone(), socket.clone(), refusal)));
     let over = async {
         match limits.wall_time_max {
             Some(wall_time_max) => timeout(wall_time_max, calling).await.unwrap_or(Err(Stopped::WallTime)),
@@ -48,7 +47,7 @@ async fn run(
     socket: Arc<Socket>,
     refusal: Refusal,
 ) -> Result<Option<Vec<u8>>, Stopped> {
-    let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max));
+    let cpu = instances.cpu();
     let calling = pin!(call(&instances, &cpu, &socket, refusal));
     supervised(&cpu, calling, |_| Poll::Pending).await
 }

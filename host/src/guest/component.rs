@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::guest::api;
 use crate::guest::api::bindings::exports::innkeeper::http::{
@@ -74,18 +74,32 @@ pub enum Contract {
     Unknown,
 }
 
-impl Guest {
-    /// Compiles and links a component.
+/// What every component of an engine may import.
+pub struct Linked {
+    linker: Linker<HostState>,
+}
+
+impl Linked {
+    /// Links the contract and WASI, once for all components.
     ///
     /// # Errors
-    /// A file that cannot be read or is no component, a missing export, an
-    /// import that the host does not have; each is named.
-    pub fn load(engine: &Engine, path: &Path) -> Result<Self> {
-        let component = compile(engine, path)?;
+    /// None but wasmtime's own.
+    pub fn new(engine: &Engine) -> Result<Self> {
+        Ok(Linked { linker: api::linker(engine)? })
+    }
+}
+
+impl Guest {
+    /// Compiles and links a component; `path` is what it is called in errors.
+    ///
+    /// # Errors
+    /// Bytes that are no component, a missing export, an import that the host
+    /// does not have; each is named.
+    pub fn load(engine: &Engine, linked: &Linked, bytes: &[u8], path: &Path) -> Result<Self> {
+        let component = compile(engine, bytes, path)?;
         check_exports(engine, &component).with_context(|| path.display().to_string())?;
-        let linker = api::linker(engine)?;
         let does_not_fit = || format!("{} does not fit this host", path.display());
-        let pre = linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
+        let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
         let exported = exports(engine, &component);
         let entries = Entries::find(&pre, &exported).map_err(plain).with_context(does_not_fit)?;
         Ok(Guest { pre, entries })
@@ -140,7 +154,8 @@ impl Entries {
 /// # Errors
 /// A file that cannot be read or is no component.
 pub fn inspect(engine: &Engine, path: &Path) -> Result<Facts> {
-    let component = compile(engine, path)?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let component = compile(engine, &bytes, path)?;
     let ty = component.component_type();
     let exports = exports(engine, &component);
     let contract = if exports.iter().any(|name| name == HANDLER) {
@@ -151,7 +166,7 @@ pub fn inspect(engine: &Engine, path: &Path) -> Result<Facts> {
         Contract::Unknown
     };
     Ok(Facts {
-        bytes: std::fs::metadata(path)?.len(),
+        bytes: bytes.len() as u64,
         imports: ty.imports(engine.inner()).map(|(name, _)| name.to_owned()).collect(),
         exports,
         contract,
@@ -162,8 +177,7 @@ fn exports(engine: &Engine, component: &Component) -> Vec<String> {
     component.component_type().exports(engine.inner()).map(|(name, _)| name.to_owned()).collect()
 }
 
-fn compile(engine: &Engine, path: &Path) -> Result<Component> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+fn compile(engine: &Engine, bytes: &[u8], path: &Path) -> Result<Component> {
     match bytes.get(..8) {
         // The layer field tells a component (1) from a core module (0).
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => {}
@@ -173,7 +187,7 @@ fn compile(engine: &Engine, path: &Path) -> Result<Component> {
         ),
         _ => bail!("{} is not WebAssembly", path.display()),
     }
-    Component::new(engine.inner(), &bytes)
+    Component::new(engine.inner(), bytes)
         .map_err(plain)
         .with_context(|| format!("cannot compile {}", path.display()))
 }

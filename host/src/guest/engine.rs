@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::config::{Cache, Limits};
+use crate::guest::idle::IdleLists;
 use crate::guest::plain;
 
 /// The length of an epoch tick: how long a guest may compute, at most twice
@@ -32,6 +33,7 @@ const STACK_BYTES: (usize, usize) = (512 * 1024, 1 << 20);
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
+    idle: IdleLists,
 }
 
 impl Engine {
@@ -55,7 +57,17 @@ impl Engine {
             .map_err(plain)
             .with_context(|| format!("cannot set up the sandbox for {} instances", limits.instances_max))?;
         start_clock(inner.weak())?;
-        Ok(Engine { inner })
+        Ok(Engine { inner, idle: IdleLists::default() })
+    }
+
+    /// Instances that wait for a request.
+    pub(super) fn idle(&self) -> &IdleLists {
+        &self.idle
+    }
+
+    /// Pooled instances that wait for a request, of all apps.
+    pub fn idle_count(&self) -> usize {
+        self.idle.count()
     }
 
     /// wasmtime's own.

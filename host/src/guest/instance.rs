@@ -3,19 +3,21 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use wasmtime::component::{self, ResourceTable};
-use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::{DirPerms, FilePerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::config::{AppSettings, InstancePolicy, Limits, Name};
+use crate::config::{AppSettings, DirectoryGrant, InstancePolicy, Limits};
+use crate::guest::account::Account;
 use crate::guest::api;
 use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Handler;
 use crate::guest::component::{Entries, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::engine::Engine;
+use crate::guest::idle::IdleList;
 use crate::guest::network::{Network, Sockets};
 use crate::guest::stdio::{GuestLog, Stream};
+use crate::wire::ledger::Charge;
 use crate::wire::site::Control;
 
 /// Makes instances of one component, and keeps pooled ones.
@@ -24,13 +26,20 @@ pub struct Instances {
     guest: Guest,
     facts: Arc<AppFacts>,
     policy: InstancePolicy,
-    idle: Mutex<Vec<Instance>>,
+    idle: Arc<IdleList>,
 }
+
+/// The memory of the tenant, as a limit that a guest can run into.
+pub(super) const TENANT_MEMORY: &str = "memory_bytes_max of the tenant";
+
+/// Bytes that the host keeps for an element of a table.
+const TABLE_ELEMENT_BYTES: usize = 8;
 
 /// What every instance of an app has in common.
 pub struct AppFacts {
     limits: Arc<Limits>,
-    env: Vec<(String, String)>,
+    account: Account,
+    settings: Arc<AppSettings>,
     log: GuestLog,
     /// Its listening side, if it was granted that.
     control: Option<Control>,
@@ -61,7 +70,16 @@ pub struct HostState {
 struct MemoryLimit {
     bytes: Quota,
     table_elements: Quota,
+    /// What the tenant is charged for both.
+    charge: Charge,
     reached: Option<&'static str>,
+}
+
+/// Why there is no instance.
+pub(super) struct NoInstance {
+    pub(super) error: wasmtime::Error,
+    /// The limit on memory that was met, if one was.
+    pub(super) memory_limit: Option<&'static str>,
 }
 
 /// What all memories, or all tables, of an instance may come to.
@@ -81,22 +99,34 @@ impl Instances {
     pub fn new(
         engine: Engine,
         guest: Guest,
-        name: &Name,
-        settings: &AppSettings,
+        settings: &Arc<AppSettings>,
+        account: Account,
+        log: GuestLog,
         control: Control,
     ) -> anyhow::Result<Self> {
         let limits = settings.limits.clone();
-        let secrets = settings.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
+        let idle = engine.idle().open(account.memory.clone());
         let facts = AppFacts {
-            env: settings.env.iter().cloned().chain(secrets).collect(),
-            log: GuestLog::new(name.as_str(), limits.log_bytes_per_second),
+            log,
             control: settings.grants.server_control.then_some(control),
-            network: Network::new(&settings.grants.tcp, &limits)?,
+            network: Network::new(&settings.grants.tcp, &limits, account.outbound.clone())?,
+            settings: settings.clone(),
+            account,
             limits,
         };
-        let idle = Mutex::new(Vec::new());
         Ok(Instances { engine, guest, facts: Arc::new(facts), policy: settings.instances, idle })
     }
+
+    /// The means of its tenant.
+    pub fn account(&self) -> &Account {
+        &self.facts.account
+    }
+
+    /// Pooled instances that wait for a request.
+    pub fn idle_count(&self) -> usize {
+        self.idle.count()
+    }
+
 
     /// Which of the optional exports the guest has.
     pub fn exports(&self) -> Exports {
@@ -108,6 +138,11 @@ impl Instances {
         &self.facts.limits
     }
 
+    /// The CPU time of one call.
+    pub(super) fn cpu(&self) -> Arc<Cpu> {
+        Arc::new(Cpu::new(self.facts.limits.cpu_time_max, self.facts.account.cpu.clone()))
+    }
+
     /// What is called in an instance.
     pub(super) fn entries(&self) -> &Entries {
         self.guest.entries()
@@ -117,18 +152,40 @@ impl Instances {
     ///
     /// # Errors
     /// wasmtime's: the pool is exhausted, or the component traps at its start.
-    pub async fn take(&self, cpu: &Arc<Cpu>) -> wasmtime::Result<Instance> {
-        let idle = self.idle.lock().pop();
-        if let Some(mut instance) = idle {
+    pub(super) async fn take(&self, cpu: &Arc<Cpu>) -> Result<Instance, NoInstance> {
+        if let Some(mut instance) = self.idle.take() {
             let state = instance.store.data_mut();
             state.cpu = cpu.clone();
             state.memory.reached = None;
             return Ok(instance);
         }
+        loop {
+            match self.make(cpu).await {
+                Err(none) if self.gives_way(&none) => {}
+                made => return made,
+            }
+        }
+    }
+
+    async fn make(&self, cpu: &Arc<Cpu>) -> Result<Instance, NoInstance> {
         let mut store = self.store(cpu.clone());
-        let inner = self.guest.pre().instantiate_async(&mut store).await?;
-        let handler = self.guest.entries().handler.load(&mut store, &inner)?;
-        Ok(Instance { store, inner, handler, served: 0 })
+        let made = async {
+            let inner = self.guest.pre().instantiate_async(&mut store).await?;
+            let handler = self.guest.entries().handler.load(&mut store, &inner)?;
+            Ok((inner, handler))
+        };
+        match made.await {
+            Ok((inner, handler)) => Ok(Instance { store, inner, handler, served: 0 }),
+            Err(error) => Err(NoInstance { error, memory_limit: store.data().memory.reached }),
+        }
+    }
+
+    /// Whether an idle instance was given up, so that there may be room now.
+    fn gives_way(&self, none: &NoInstance) -> bool {
+        if none.memory_limit == Some(TENANT_MEMORY) {
+            return self.engine.idle().give_up_one_of(&self.facts.account.memory);
+        }
+        none.error.is::<PoolConcurrencyLimitError>() && self.engine.idle().give_up_one()
     }
 
     /// Takes back an instance whose call returned, for the next request if the
@@ -141,7 +198,7 @@ impl Instances {
             return;
         }
         api::forget_exchange(&mut instance.store.data_mut().table);
-        self.idle.lock().push(instance);
+        self.idle.put(instance);
     }
 
     fn store(&self, cpu: Arc<Cpu>) -> Store<HostState> {
@@ -162,6 +219,7 @@ impl Instances {
                         used: 0,
                         max: limits.table_elements_max,
                     },
+                    charge: Charge::new(self.facts.account.memory.clone()),
                     reached: None,
                 },
                 cpu,
@@ -209,12 +267,17 @@ impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let facts = &self.facts;
         let ctx = self.wasi.get_or_insert_with(|| {
-            // No directory: what is not granted is not there.
+            // What is not granted is not there.
             let mut builder = WasiCtxBuilder::new();
+            let settings = &facts.settings;
+            builder.envs(&settings.env);
+            for (name, secret) in &settings.secrets {
+                builder.env(name, secret.reveal());
+            }
             builder
-                .envs(&facts.env)
                 .stdout(facts.log.stream(Stream::Stdout))
                 .stderr(facts.log.stream(Stream::Stderr));
+            open_directories(&mut builder, &settings.grants.directories);
             facts.network.grant(&mut builder);
             builder.build()
         });
@@ -229,7 +292,8 @@ impl ResourceLimiter for MemoryLimit {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.bytes.grow(current, desired, &mut self.reached))
+        let bytes = desired.saturating_sub(current);
+        Ok(self.bytes.fits(bytes, &mut self.reached) && self.charge(bytes) && self.bytes.take(bytes))
     }
 
     fn table_growing(
@@ -238,19 +302,52 @@ impl ResourceLimiter for MemoryLimit {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.table_elements.grow(current, desired, &mut self.reached))
+        let elements = desired.saturating_sub(current);
+        let bytes = elements.saturating_mul(TABLE_ELEMENT_BYTES);
+        Ok(self.table_elements.fits(elements, &mut self.reached)
+            && self.charge(bytes)
+            && self.table_elements.take(elements))
+    }
+}
+
+impl MemoryLimit {
+    /// Takes so many bytes of the tenant's.
+    fn charge(&mut self, bytes: usize) -> bool {
+        let charged = self.charge.add(bytes as u64);
+        if !charged {
+            self.reached = Some(TENANT_MEMORY);
+        }
+        charged
     }
 }
 
 impl Quota {
-    /// Whether one of them may grow; `reached` is told if not.
-    fn grow(&mut self, current: usize, desired: usize, reached: &mut Option<&'static str>) -> bool {
-        let used = self.used.saturating_add(desired.saturating_sub(current));
-        if used > self.max {
+    /// Whether one of them may grow by so much; `reached` is told if not.
+    fn fits(&self, more: usize, reached: &mut Option<&'static str>) -> bool {
+        let fits = self.used.saturating_add(more) <= self.max;
+        if !fits {
             *reached = Some(self.limit);
-            return false;
         }
-        self.used = used;
+        fits
+    }
+
+    fn take(&mut self, more: usize) -> bool {
+        self.used = self.used.saturating_add(more);
         true
+    }
+}
+
+/// Opens the directories that were granted. One that is gone since the
+/// configuration was read is not there for the guest, and the log says so.
+fn open_directories(builder: &mut WasiCtxBuilder, directories: &[DirectoryGrant]) {
+    for DirectoryGrant { host, guest, writable } in directories {
+        let (directory, files) = if *writable {
+            (DirPerms::all(), FilePerms::all())
+        } else {
+            (DirPerms::READ, FilePerms::READ)
+        };
+        if let Err(error) = builder.preopened_dir(host, guest, directory, files) {
+            tracing::error!(directory = %host.display(), "cannot open a granted directory: {error:#}");
+        }
     }
 }

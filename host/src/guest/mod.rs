@@ -3,13 +3,15 @@
 
 pub mod engine;
 pub mod component;
+pub mod account;
 pub mod instance;
+mod idle;
 pub mod call;
 pub mod client_error;
 pub mod cpu;
 pub mod demotion;
 mod network;
-mod stdio;
+pub mod stdio;
 mod api;
 
 /// A wasmtime error as one of the host's, its causes in its text.

@@ -19,6 +19,7 @@ use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView, WasiSocketsView 
 
 use crate::config::{Limits, TcpGrant};
 use crate::guest::instance::HostState;
+use crate::wire::ledger::{Charge, Ledger};
 
 /// The addresses that an app may connect to, and the names that it may look up.
 pub struct Network {
@@ -26,6 +27,8 @@ pub struct Network {
     names: Arc<[String]>,
     /// Sockets that all instances together may have.
     sockets: Arc<Semaphore>,
+    /// The same for all instances of the tenant.
+    outbound: Arc<Ledger>,
     sockets_per_instance_max: usize,
 }
 
@@ -33,7 +36,7 @@ pub struct Network {
 /// it is gone.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    permits: Vec<OwnedSemaphorePermit>,
+    permits: Vec<(OwnedSemaphorePermit, Charge)>,
 }
 
 impl Network {
@@ -42,7 +45,7 @@ impl Network {
     ///
     /// # Errors
     /// A name that has no address.
-    pub fn new(grants: &[TcpGrant], limits: &Limits) -> anyhow::Result<Self> {
+    pub fn new(grants: &[TcpGrant], limits: &Limits, outbound: Arc<Ledger>) -> anyhow::Result<Self> {
         let mut tcp = Vec::new();
         for TcpGrant { host, port } in grants {
             let addresses = (host.as_str(), *port).to_socket_addrs();
@@ -53,6 +56,7 @@ impl Network {
             tcp: tcp.into(),
             names: names.cloned().collect(),
             sockets: Arc::new(Semaphore::new(limits.tcp_sockets_max as usize)),
+            outbound,
             sockets_per_instance_max: limits.tcp_sockets_per_instance_max as usize,
         })
     }
@@ -91,8 +95,12 @@ impl HostState {
             return false;
         }
         let Ok(permit) = network.sockets.clone().try_acquire_owned() else { return false };
-        self.sockets.permits.push(permit);
-        true
+        let mut charge = Charge::new(network.outbound.clone());
+        let admitted = charge.add(1);
+        if admitted {
+            self.sockets.permits.push((permit, charge));
+        }
+        admitted
     }
 }
 

@@ -26,6 +26,7 @@ use crate::wire::http1::response_head::ResponseContext;
 use crate::wire::http1::status::sentence;
 use crate::wire::patience::{DrainSignal, Timer};
 use crate::wire::refusal::Refusal;
+use crate::wire::roster::Presence;
 use crate::wire::site::Site;
 use crate::wire::socket::Socket;
 
@@ -61,6 +62,7 @@ pub struct Shared {
 /// One connection.
 pub struct Connection {
     socket: Arc<Socket>,
+    presence: Arc<Presence>,
     shared: Shared,
     buffer: BytesMut,
     exchanges: u64,
@@ -88,8 +90,10 @@ enum Event {
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(socket: Socket, shared: Shared) -> Self {
+        let socket = Arc::new(socket);
         Connection {
-            socket: Arc::new(socket),
+            presence: shared.site.roster.enter(socket.clone()),
+            socket,
             drain: DrainSignal::new(shared.site.clone()),
             told: shared.site.drain.told(),
             shared,
@@ -220,7 +224,9 @@ impl Connection {
 
     /// Has the exchange answered; returns whether the connection goes on.
     async fn serve(&mut self, exchange: Exchange) -> bool {
+        self.presence.set_exchange(Some(exchange.clone()));
         self.shared.answer.answer(exchange.clone()).await;
+        self.presence.set_exchange(None);
         self.shared.site.drain.count(exchange.is_sent());
         self.conclude(exchange).await
     }

@@ -6,12 +6,14 @@
 //! It is shared by reference count, and locked for the length of one call; the
 //! task that drives the connection is the only one that does so.
 
+mod adopted;
 pub mod deadlines;
 mod reading;
 mod tunnel;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,8 +28,10 @@ use crate::wire::exchange::tunnel::Tunnel;
 use crate::wire::http1::body::Body;
 use crate::wire::http1::fields::FieldLimits;
 use crate::wire::http1::head::{Expectation, RequestHead};
-use crate::wire::http1::response::{HIGH_WATER_MARK, Response};
+use crate::wire::http1::response::{HIGH_WATER_MARK, Hint, Response};
 use crate::wire::http1::response_head::ResponseContext;
+use crate::wire::ledger::Charge;
+use crate::wire::owner::Owner;
 use crate::wire::refusal::Refusal;
 use crate::wire::site::Site;
 use crate::wire::socket::Socket;
@@ -49,6 +53,9 @@ struct Inner {
     site: Arc<Site>,
     /// What connections had been told when it began.
     told: Told,
+    owner: OnceLock<Arc<Owner>>,
+    cpu_nanos: AtomicU64,
+    queued_nanos: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -77,6 +84,8 @@ struct State {
     grace: Option<Duration>,
     /// What connections had been told when the last byte left.
     sent: Option<Told>,
+    /// What its owner is charged for what is buffered.
+    charge: Option<Charge>,
 }
 
 /// Where a connection hands a request over.
@@ -111,6 +120,10 @@ pub struct Record {
     pub bytes: u64,
     /// From the complete request head on.
     pub duration: Duration,
+    /// Of that, the wait for a place.
+    pub queued: Duration,
+    /// CPU time of the guest.
+    pub cpu: Duration,
     /// Why the response did not come to its end, if it did not.
     pub failure: Option<MessageError>,
 }
@@ -157,9 +170,23 @@ impl Exchange {
             idle_since: received,
             grace: None,
             sent: None,
+            charge: None,
         };
-        let state = Mutex::new(state);
-        Exchange { inner: Arc::new(Inner { id, started: received, number, head, socket, site, told, state }) }
+        Exchange {
+            inner: Arc::new(Inner {
+                id,
+                started: received,
+                number,
+                head,
+                socket,
+                site,
+                told,
+                owner: OnceLock::new(),
+                cpu_nanos: AtomicU64::new(0),
+                queued_nanos: AtomicU64::new(0),
+                state: Mutex::new(state),
+            }),
+        }
     }
 
     /// A number for logs and for the client, unique in this process.
@@ -187,11 +214,6 @@ impl Exchange {
         &self.inner.socket
     }
 
-    /// The limits of the host.
-    pub fn limits(&self) -> &Limits {
-        &self.inner.site.limits
-    }
-
     /// Whether the server is closing.
     pub fn drain(&self) -> &Drain {
         &self.inner.site.drain
@@ -211,7 +233,19 @@ impl Exchange {
         if self.inner.is_dropped(state) {
             state.response.fail(MessageError::Destroyed, true);
         }
-        work(&mut state.response)
+        let worked = work(&mut state.response);
+        state.settle();
+        worked
+    }
+
+    /// Appends a piece of body. `bounded` refuses it when the buffer is at its
+    /// bound, for callers that do not wait afterwards.
+    ///
+    /// # Errors
+    /// Those of `write` and `try-write`; then nothing was appended.
+    pub fn write(&self, piece: Vec<u8>, bounded: bool) -> Result<(), MessageError> {
+        self.inner.state.lock().check_memory(piece.len())?;
+        self.with_response(|response| response.write(piece, bounded))
     }
 
     /// Answers `Expect: 100-continue`, before the handler runs and whether or
@@ -242,7 +276,12 @@ impl Exchange {
     /// # Errors
     /// Those of `end`.
     pub fn end(&self, piece: Option<Vec<u8>>) -> Result<(), MessageError> {
-        let unread = self.unread_body();
+        let unread = {
+            let state = self.inner.state.lock();
+            state.check_memory(piece.as_ref().map_or(0, Vec::len))?;
+            // Bytes of body that nobody has read, as far as the request says.
+            state.body.length_left().unwrap_or_default()
+        };
         self.with_response(|response| {
             // It will not be read on to its end, so the client had better
             // know that the connection closes.
@@ -253,11 +292,6 @@ impl Exchange {
         })?;
         self.flush_now();
         Ok(())
-    }
-
-    /// Bytes of body that nobody has read, as far as the request says.
-    fn unread_body(&self) -> u64 {
-        self.inner.state.lock().body.length_left().unwrap_or_default()
     }
 
     /// Sends what the socket takes without waiting. A failure is the
@@ -311,8 +345,8 @@ impl Exchange {
     /// was sent; otherwise gives the response up, so that the client can tell.
     /// A response that was ended stays: it is as whole as it can be, and what
     /// went wrong came after it.
-    pub fn answer(&self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) {
-        self.answer_with(|response| response.replace(status, body, retry_after, close));
+    pub fn answer(&self, status: u16, body: &str, hint: Option<&Hint>, close: bool) {
+        self.answer_with(|response| response.replace(status, body, hint, close));
     }
 
     /// The same with an answer that is sent as it is, and closes.
@@ -432,12 +466,18 @@ impl Exchange {
             status: state.response.status,
             bytes: state.response.body_bytes(),
             duration: self.inner.started.elapsed(),
+            queued: Duration::from_nanos(self.inner.queued_nanos.load(Ordering::Relaxed)),
+            cpu: Duration::from_nanos(self.inner.cpu_nanos.load(Ordering::Relaxed)),
             failure: state.response.failure().cloned(),
         }
     }
 }
 
 impl Inner {
+    fn limits(&self) -> &Limits {
+        self.owner.get().map_or(&self.site.limits, |owner| &owner.limits)
+    }
+
     fn is_dropped(&self, state: &State) -> bool {
         let with_all = self.site.drain.close_all() != self.told.close_all && state.tunnel.is_none();
         with_all || self.socket.is_destroyed()
@@ -490,6 +530,7 @@ impl State {
                 self.response.fail(MessageError::ConnectionReset, true);
             }
         }
+        self.settle();
         self.stalled.is_none()
     }
 }

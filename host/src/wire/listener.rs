@@ -48,23 +48,36 @@ struct Place {
 
 /// Why a connection has no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Full {
+pub enum Full {
+    /// `connections_max`.
     All,
+    /// `connections_per_peer_max`.
     Peer,
 }
 
-/// Accepts until draining begins.
-pub async fn accept(listener: TcpListener, census: Census, shared: Shared) {
+/// What the next connection is made with; none once the server drains. It may
+/// be another each time: limits change while the server runs.
+pub type SharedNow = Arc<dyn Fn() -> Option<Shared> + Send + Sync>;
+
+/// Hears of each connection that has no place.
+pub type RefusedHook = Arc<dyn Fn(Full) + Send + Sync>;
+
+/// Accepts until draining begins. Dropping the future closes the listener.
+pub async fn accept(listener: TcpListener, census: Census, refused: RefusedHook, shared: SharedNow) {
+    let Some(drain) = shared().map(|shared| shared.site.drain.clone()) else { return };
     let mut backoff = BACKOFF.0;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shared.site.drain.reached(Phase::Draining) => return,
+            () = drain.reached(Phase::Draining) => return,
         };
         match accepted {
             Ok((stream, peer)) => {
                 backoff = BACKOFF.0;
-                admit(stream, peer, &census, &shared);
+                let Some(shared) = shared() else { return };
+                if let Err(full) = admit(stream, peer, &census, &shared) {
+                    refused(full);
+                }
             }
             // The peer was gone before we came; there is nothing to wait for.
             Err(error) if is_of_connection(&error) => {}
@@ -77,30 +90,37 @@ pub async fn accept(listener: TcpListener, census: Census, shared: Shared) {
     }
 }
 
-fn admit(stream: TcpStream, peer: SocketAddr, census: &Census, shared: &Shared) {
-    match census.enter(
+fn admit(stream: TcpStream, peer: SocketAddr, census: &Census, shared: &Shared) -> Result<(), Full> {
+    let entered = census.enter(
         network_of(peer.ip()),
         shared.site.limits.connections_max,
         shared.site.limits.connections_per_peer_max,
-    ) {
+    );
+    match entered {
         Ok(place) => {
             let socket = match Socket::new(stream, peer) {
                 Ok(socket) => socket,
-                Err(error) => return tracing::debug!(%peer, %error, "connection lost before it began"),
+                Err(error) => {
+                    tracing::debug!(%peer, %error, "connection lost before it began");
+                    return Ok(());
+                }
             };
             let connection = Connection::new(socket, shared.clone());
             tokio::spawn(async move {
                 connection.run().await;
                 drop(place);
             });
+            Ok(())
         }
         Err(Full::All) => {
             tracing::warn!(%peer, connections_max = shared.site.limits.connections_max, "connection closed: too many");
+            Err(Full::All)
         }
         Err(Full::Peer) => {
             let connections_per_peer_max = shared.site.limits.connections_per_peer_max;
             tracing::warn!(%peer, connections_per_peer_max, "connection refused: too many of this peer");
             refuse(stream, peer, census);
+            Err(Full::Peer)
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod patience;
 pub mod socket;
 pub mod site;
 pub mod owner;
+pub mod roster;
 pub mod ledger;
 pub mod drain;
 pub mod timeouts;

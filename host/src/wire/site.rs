@@ -8,6 +8,7 @@ use crate::config::Limits;
 use crate::wire::drain::{Drain, DrainControl, Phase};
 use crate::wire::http1::head::HeadLimits;
 use crate::wire::listener::Census;
+use crate::wire::roster::Roster;
 use crate::wire::timeouts::Timeouts;
 
 /// What connections and exchanges know of their server. The last one to drop
@@ -20,6 +21,8 @@ pub struct Site {
     pub timeouts: Arc<Timeouts>,
     /// Whether the server is closing.
     pub drain: Drain,
+    /// Its connections.
+    pub roster: Roster,
 }
 
 impl Site {
@@ -31,13 +34,13 @@ impl Site {
     /// The time without a byte after which a tunnel is dropped: its own, and
     /// no longer than the operator's for any connection. What the app sets for
     /// its server is about requests.
-    pub fn tunnel_idle_timeout(&self) -> Option<Duration> {
-        self.limits.tunnel_idle_timeout.into_iter().chain(self.limits.idle_timeout).min()
+    pub fn tunnel_idle_timeout(&self, of_app: &Limits) -> Option<Duration> {
+        of_app.tunnel_idle_timeout.into_iter().chain(self.limits.idle_timeout).min()
     }
 }
 
 /// The listening side as its app sees it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Control {
     drain: Arc<DrainControl>,
     census: Census,

@@ -1,17 +1,21 @@
 //! An accepted socket, shared by whoever reads, writes or watches it. Counts
 //! bytes and remembers when something last moved; knows nothing of HTTP.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Read as _};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
+use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 
@@ -36,6 +40,10 @@ pub struct Socket {
     moved: AtomicU64,
     moves_watched: AtomicBool,
     destroyed: AtomicBool,
+    cut: Notify,
+    /// What is held for as long as the connection is its holder's.
+    seat: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    holder: AtomicUsize,
 }
 
 impl Socket {
@@ -56,6 +64,9 @@ impl Socket {
             moved: AtomicU64::new(0),
             moves_watched: AtomicBool::new(false),
             destroyed: AtomicBool::new(false),
+            cut: Notify::new(),
+            seat: Mutex::new(None),
+            holder: AtomicUsize::new(0),
         })
     }
 
@@ -223,9 +234,35 @@ impl Socket {
         self.destroyed.store(true, Ordering::Relaxed);
     }
 
+    /// Drops the connection from outside of the task that drives it, and wakes
+    /// that.
+    pub fn cut(&self) {
+        self.destroy();
+        self.cut.notify_one();
+        // It fails if the connection is gone, which is as good.
+        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+    }
+
+    /// Waits for [`Socket::cut`]. Can be dropped at any time.
+    pub async fn was_cut(&self) {
+        self.cut.notified().await;
+    }
+
     /// Whether [`Socket::destroy`] was called.
     pub fn is_destroyed(&self) -> bool {
         self.destroyed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the connection is held by this holder; see [`Socket::seat`].
+    pub fn is_held_by(&self, holder: usize) -> bool {
+        self.holder.load(Ordering::Relaxed) == holder
+    }
+
+    /// Keeps `seat` until the connection ends or has another holder, which is
+    /// whatever number the caller tells holders apart by; 0 is nobody.
+    pub fn seat(&self, holder: usize, seat: Arc<dyn Any + Send + Sync>) {
+        *self.seat.lock() = Some(seat);
+        self.holder.store(holder, Ordering::Relaxed);
     }
 
     /// Makes the close a reset, so that the peer cannot take it for the end

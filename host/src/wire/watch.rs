@@ -123,6 +123,7 @@ async fn events(exchange: Exchange, tunnel: bool) -> Interruption {
         () = exchange.socket().closed_by_peer(), if !(exchange.limits().half_open || tunnel) => {
             Interruption::ClientGone
         }
+        () = exchange.socket().was_cut() => Interruption::Destroyed,
         interruption = exchange.told_to_close() => interruption,
     }
 }

@@ -105,6 +105,8 @@ impl HostIncomingMessage for HostState {
         // What is read ends up in the guest's memory, or not at all.
         let memory_max = self.limits().memory_bytes_max as u64;
         let mut body = Vec::new();
+        // Until the guest has it, the host holds it, too.
+        let mut charge = exchange.charge();
         loop {
             match poll_fn(|cx| exchange.poll_read(cx, &mut body, READ_ALL_STEP)).await {
                 Ok(0) => return Ok(Ok(body)),
@@ -113,6 +115,9 @@ impl HostIncomingMessage for HostState {
                 }
                 Ok(_) if body.len() as u64 > memory_max => {
                     return Ok(Err(ErrorCode::LimitExceeded("memory_bytes_max".to_owned())));
+                }
+                Ok(_) if charge.as_mut().is_some_and(|charge| !charge.set(body.capacity() as u64)) => {
+                    return Ok(Err(ErrorCode::LimitExceeded("memory_bytes_max of the tenant".to_owned())));
                 }
                 Ok(_) => {}
                 Err(error) => return Ok(Err(error.into())),

@@ -130,7 +130,7 @@ impl HostServerResponse for HostState {
             Ok(exchange) => exchange,
             Err(error) => return Ok(Err(error)),
         };
-        if let Err(error) = exchange.with_response(|response| response.write(chunk, false)) {
+        if let Err(error) = exchange.write(chunk, false) {
             return Ok(Err(error.into()));
         }
         Ok(poll_fn(|cx| exchange.poll_room(cx)).await.map_err(ErrorCode::from))
@@ -138,7 +138,7 @@ impl HostServerResponse for HostState {
 
     fn try_write(&mut self, answer: Answer, chunk: Vec<u8>) -> Result<Result<bool, ErrorCode>> {
         self.work(&answer, |exchange| {
-            exchange.with_response(|response| response.write(chunk, true))?;
+            exchange.write(chunk, true)?;
             Ok(exchange.flush_if_full())
         })
     }

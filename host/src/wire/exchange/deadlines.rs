@@ -32,7 +32,7 @@ impl Exchange {
     /// What holds of the time that a guest wants.
     pub(super) fn idle_timeout_within(&self, wanted: Option<Duration>, tunnel: bool) -> Option<Duration> {
         let site = &self.inner.site;
-        let ceiling = if tunnel { site.tunnel_idle_timeout() } else { site.timeouts.idle.get() };
+        let ceiling = if tunnel { site.tunnel_idle_timeout(self.limits()) } else { site.timeouts.idle.get() };
         wanted.into_iter().chain(ceiling).min()
     }
 
@@ -49,7 +49,7 @@ impl Exchange {
     }
 
     fn deadlines(&self, state: &State) -> [Option<(Instant, Expired)>; 3] {
-        let stall = state.stalled.zip(self.inner.site.limits.write_stall_timeout);
+        let stall = state.stalled.zip(self.limits().write_stall_timeout);
         let request = state.request_deadline.filter(|_| state.body_wanted);
         let moved = self.inner.socket.moved().max(state.idle_since);
         [

@@ -59,6 +59,7 @@ impl Exchange {
         }
         let polled = state.body.poll_read(cx, &self.inner.socket, &mut state.buffer, into, max);
         state.body_wanted = polled.is_pending();
+        state.settle();
         match ready!(polled) {
             Ok(count) => Poll::Ready(Ok(count)),
             Err(error) => Poll::Ready(Err(self.break_body(state, &error))),

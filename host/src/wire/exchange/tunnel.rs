@@ -129,7 +129,9 @@ impl Exchange {
         let state = &mut *self.inner.state.lock();
         self.check_tunnel(state)?;
         let status = state.status_of(&bytes);
+        state.check_memory(bytes.len())?;
         state.response.write(bytes, bounded)?;
+        state.settle();
         state.note_status(status);
         Ok(())
     }

@@ -58,6 +58,11 @@ impl Body {
         Body { decoder, trailers: Vec::new(), received: 0, bytes_max, limits }
     }
 
+    /// Changes how much may come.
+    pub fn set_bytes_max(&mut self, bytes_max: u64) {
+        self.bytes_max = bytes_max;
+    }
+
     /// Whether the end was reached, trailers included.
     pub fn is_complete(&self) -> bool {
         matches!(self.decoder, Decoder::Complete)

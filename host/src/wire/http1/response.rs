@@ -50,6 +50,15 @@ pub struct Response {
     out: Output,
 }
 
+/// What one of the host's own answers tells beside its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// `Retry-After`: when it is worth trying again.
+    RetryAfter(Duration),
+    /// `Allow`: the methods that there are.
+    Allow(String),
+}
+
 /// How far the response is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
@@ -258,6 +267,14 @@ impl Response {
         Ok(())
     }
 
+    /// Takes over limits that have changed, for what is set and written from
+    /// now on.
+    pub fn set_limits(&mut self, fields: FieldLimits, buffer_bytes_max: usize, reject_body_not_allowed: bool) {
+        self.context.field_limits = fields;
+        self.context.buffer_bytes_max = buffer_bytes_max;
+        self.context.reject_body_not_allowed = reject_body_not_allowed;
+    }
+
     /// Takes over a `keep_alive_timeout` that has changed.
     pub fn set_keep_alive_timeout(&mut self, timeout: Option<Duration>) {
         self.context.keep_alive_timeout = timeout;
@@ -327,7 +344,7 @@ impl Response {
 
     /// Puts the host's own answer in place of whatever was set and not sent.
     /// The caller has checked [`Response::is_unsent`].
-    pub fn replace(&mut self, status: u16, body: &str, retry_after: Option<Duration>, close: bool) {
+    pub fn replace(&mut self, status: u16, body: &str, hint: Option<&Hint>, close: bool) {
         // The host may give a body that a guest may not; it is dropped.
         let context = ResponseContext { reject_body_not_allowed: false, ..self.context.clone() };
         *self = Response::new(context);
@@ -339,8 +356,14 @@ impl Response {
             let _ = self.fields.set(name, vec![value.as_bytes().to_vec()], limits);
         };
         set("Content-Type", "text/plain; charset=utf-8");
-        if let Some(wait) = retry_after {
-            set("Retry-After", itoa::Buffer::new().format(wait.as_secs()));
+        match hint {
+            Some(Hint::RetryAfter(wait)) => {
+                // Whole seconds, and not before the time.
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                set("Retry-After", itoa::Buffer::new().format(seconds));
+            }
+            Some(Hint::Allow(methods)) => set("Allow", methods),
+            None => {}
         }
         let ended = self.end(Some(body.as_bytes().to_vec()));
         debug_assert_eq!(ended, Ok(()), "the host's own answer is well formed");

@@ -1,0 +1,313 @@
+//! How what is served changes: every version that is wanted is loaded first,
+//! beside what serves; then all of it is switched at once. What did not change
+//! keeps its instances. What fails changes nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::app::loading::Loader;
+use crate::app::routes::RouteTable;
+use crate::app::served::{App, Source, Wanted};
+use crate::app::version::{Canary, Serving, Version};
+use crate::app::{Apps, Terms};
+use crate::config::{AppSettings, Name};
+
+/// What is to be served from now on.
+#[derive(Default)]
+pub struct Change {
+    /// Apps that are to be so.
+    pub apps: Vec<Wanted>,
+    /// Whether all others are to go.
+    pub only: bool,
+    /// Apps that are to go.
+    pub remove: Vec<Name>,
+    /// What tenants may use; none leaves that.
+    pub terms: Option<Terms>,
+    /// Apps of which a version that cannot be loaded is left out instead of
+    /// failing the change: those that were deployed long before this start.
+    pub lenient: bool,
+}
+
+/// What a change came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Apps that are new.
+    pub added: Vec<Name>,
+    /// Apps with another version or other settings.
+    pub changed: Vec<Name>,
+    /// Apps that are as they were.
+    pub kept: usize,
+    /// Apps that are gone.
+    pub removed: Vec<Name>,
+}
+
+/// Why a change was not made: all the reasons.
+#[derive(Debug)]
+pub struct Failures(pub Vec<String>);
+
+/// An app with what it will serve.
+struct Built {
+    app: Arc<App>,
+    wanted: Wanted,
+    serving: Serving,
+    is_new: bool,
+    is_changed: bool,
+}
+
+/// Versions that are wanted, each loaded once, and what became of them.
+struct Loading<'a> {
+    loader: &'a Loader,
+    lenient: bool,
+    failures: Mutex<Vec<String>>,
+}
+
+impl Apps {
+    /// Makes a change; changes come one after another. Compiles on threads of
+    /// its own, and starts each new version once. Dropping the future changes
+    /// nothing, or everything.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; then nothing has changed.
+    pub async fn change(self: &Arc<Self>, change: Change) -> Result<Outcome, Failures> {
+        self.change_after(change, || Ok(())).await
+    }
+
+    /// The same, but when all is loaded and before it serves `record` writes it
+    /// down, which may block; if that fails, nothing changes.
+    ///
+    /// # Errors
+    /// Those of [`Apps::change`], and that of `record`.
+    pub async fn change_after(
+        self: &Arc<Self>,
+        change: Change,
+        record: impl FnOnce() -> Result<(), Failures> + Send + 'static,
+    ) -> Result<Outcome, Failures> {
+        let _one_at_a_time = self.changing.lock().await;
+        let apps = self.clone();
+        let lenient = change.lenient;
+        let (change, built) = tokio::task::spawn_blocking(move || {
+            let built = apps.build(&change);
+            built.map(|built| (change, built))
+        })
+        .await
+        .map_err(broke_off)??;
+        self.start_once(&built, lenient).await?;
+        // Whoever gave this up midway must find it done or undone.
+        let apps = self.clone();
+        tokio::task::spawn_blocking(move || apps.switch(change, built, record)).await.map_err(broke_off)?
+    }
+
+    /// Loads a version of an app and starts it, without having it serve. Whoever
+    /// has it serve soon after finds it compiled.
+    ///
+    /// # Errors
+    /// Why it cannot be served.
+    pub async fn try_out(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        settings: &AppSettings,
+        source: Source,
+    ) -> Result<(), Failures> {
+        let (apps, app, settings) = (self.clone(), app.clone(), Arc::new(settings.clone()));
+        let loading = tokio::task::spawn_blocking(move || {
+            let read = apps.loader.read(&source.path)?;
+            apps.loader.load(&app, &settings, &source, &read)
+        });
+        let version = loading.await.map_err(broke_off)?.map_err(|error| Failures(vec![format!("{error:#}")]))?;
+        self.loader.warm(&version).await.map_err(|error| Failures(vec![format!("{error:#}")]))
+    }
+
+    /// Loads what is new. Blocks.
+    fn build(&self, change: &Change) -> Result<Vec<Built>, Failures> {
+        let loading = Loading { loader: &self.loader, lenient: change.lenient, failures: Mutex::default() };
+        let entries: Vec<_> = {
+            let book = &mut *self.book.lock();
+            let terms = change.terms.clone();
+            let mut entry = |wanted: &Wanted| {
+                let name = &wanted.config.tenant;
+                let old = book.apps.get(&wanted.config.name).cloned();
+                let old = old.filter(|app| app.tenant.name == *name);
+                let app = old.clone().unwrap_or_else(|| {
+                    let before = std::mem::take(&mut book.terms);
+                    book.terms = terms.clone().unwrap_or(before.clone());
+                    let tenant = book.tenant(name, &self.gate, &self.demotion);
+                    book.terms = before;
+                    Arc::new(App::new(tenant, wanted.clone()))
+                });
+                (app, old.is_none())
+            };
+            change.apps.iter().map(|wanted| (wanted, entry(wanted))).collect()
+        };
+        let next = AtomicUsize::new(0);
+        let built = Mutex::new(BTreeMap::new());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(entries.len());
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some((wanted, (app, is_new))) = entries.get(at) else { return };
+                        let one = loading.build(wanted, app, *is_new);
+                        built.lock().insert(at, one);
+                    }
+                });
+            }
+        });
+        let failures = loading.failures.into_inner();
+        if failures.is_empty() { Ok(built.into_inner().into_values().collect()) } else { Err(Failures(failures)) }
+    }
+
+    /// Starts each version that is not there yet.
+    async fn start_once(&self, built: &[Built], lenient: bool) -> Result<(), Failures> {
+        let mut failures = Vec::new();
+        for Built { app, serving, .. } in built.iter().filter(|built| !built.wanted.is_spared(lenient)) {
+            let before = app.serving();
+            let fresh = |version: &&Arc<Version>| !before.loaded().any(|old| Arc::ptr_eq(old, version));
+            for version in serving.loaded().filter(fresh) {
+                if let Err(error) = self.loader.warm(version).await {
+                    failures.push(format!("app {}: {error:#}", app.name));
+                }
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
+    }
+
+    fn switch(
+        &self,
+        change: Change,
+        built: Vec<Built>,
+        record: impl FnOnce() -> Result<(), Failures>,
+    ) -> Result<Outcome, Failures> {
+        let book = &mut *self.book.lock();
+        let mut apps = if change.only { BTreeMap::new() } else { book.apps.clone() };
+        for name in &change.remove {
+            apps.remove(name);
+        }
+        let mut routes: BTreeMap<_, _> = apps.iter().map(|(name, app)| (name.clone(), app.wanted().config.routes)).collect();
+        for Built { app, wanted, .. } in &built {
+            apps.insert(app.name.clone(), app.clone());
+            routes.insert(app.name.clone(), wanted.config.routes.clone());
+        }
+        let all = apps.values().flat_map(|app| {
+            let routes = routes.get(&app.name).cloned().unwrap_or_default();
+            routes.into_iter().map(|route| (route, app.clone()))
+        });
+        let table = RouteTable::new(all).map_err(|overlap| Failures(vec![overlap.to_string()]))?;
+        record()?;
+
+        let mut outcome = Outcome::default();
+        outcome.removed.extend(book.apps.keys().filter(|name| !apps.contains_key(*name)).cloned());
+        for Built { app, wanted, serving, is_new, is_changed } in built {
+            match (is_new, is_changed) {
+                (true, _) => outcome.added.push(app.name.clone()),
+                (false, true) => outcome.changed.push(app.name.clone()),
+                (false, false) => outcome.kept += 1,
+            }
+            if is_new || is_changed {
+                app.switch(wanted, serving);
+            }
+        }
+        self.table.store(Arc::new(table));
+        book.apps = apps;
+        if let Some(terms) = change.terms {
+            book.terms = terms;
+        }
+        self.settle_tenants(book);
+        Ok(outcome)
+    }
+
+    /// Has the tenants be as their terms say, and lets those go that are
+    /// nobody's.
+    fn settle_tenants(&self, book: &mut super::Book) {
+        let named: Vec<_> = book.terms.tenants.keys().cloned().collect();
+        for name in named {
+            book.tenant(&name, &self.gate, &self.demotion);
+        }
+        let used = |name: &Name| book.apps.values().any(|app| app.tenant.name == *name);
+        let mut tenants = std::mem::take(&mut book.tenants);
+        tenants.retain(|name, _| book.terms.tenants.contains_key(name) || used(name));
+        for (name, tenant) in &tenants {
+            let terms = book.terms.of(name);
+            if terms != tenant.terms() {
+                tenant.set_terms(terms);
+            }
+        }
+        book.tenants = tenants;
+    }
+}
+
+impl Loading<'_> {
+    fn build(&self, wanted: &Wanted, app: &Arc<App>, is_new: bool) -> Built {
+        let settings = Arc::new(wanted.config.settings.clone());
+        let before = app.serving();
+        let versions = &wanted.versions;
+        let spared = wanted.is_spared(self.lenient);
+        let mut load = |source: &Source| self.version(app, &before, &settings, source, spared);
+        let current = versions.current.as_ref().and_then(&mut load);
+        let canary = versions.canary.as_ref().and_then(|(source, terms)| {
+            let version = load(source)?;
+            version.health.reset();
+            Some(Canary { version, terms: *terms })
+        });
+        let previous = versions.previous.as_ref().and_then(&mut load);
+        let serving = Serving::new(current, canary, previous);
+        let same = serving.loaded().count() == before.loaded().count()
+            && serving.loaded().zip(before.loaded()).all(|(new, old)| Arc::ptr_eq(new, old));
+        let is_changed = !same || app.wanted() != *wanted;
+        Built { app: app.clone(), wanted: wanted.clone(), serving, is_new, is_changed }
+    }
+
+    /// The version of this file: the one that is loaded, if that is the same.
+    fn version(
+        &self,
+        app: &App,
+        before: &Serving,
+        settings: &Arc<AppSettings>,
+        source: &Source,
+        spared: bool,
+    ) -> Option<Arc<Version>> {
+        let loaded = self.loader.read(&source.path).and_then(|read| {
+            let same = |version: &&Arc<Version>| {
+                version.sha256 == read.sha256() && version.settings == *settings && version.number == source.number
+            };
+            match before.loaded().find(same) {
+                Some(version) => Ok(version.clone()),
+                None => self.loader.load(app, settings, source, &read).map(Arc::new),
+            }
+        });
+        match loaded {
+            Ok(version) => Some(version),
+            Err(error) if spared => {
+                tracing::error!(app = %app.name, version = source.number, "a deployed version cannot be served: {error:#}");
+                None
+            }
+            Err(error) => {
+                self.failures.lock().push(format!("app {}: {error:#}", app.name));
+                None
+            }
+        }
+    }
+}
+
+fn broke_off(error: tokio::task::JoinError) -> Failures {
+    Failures(vec![format!("loading broke off: {error}")])
+}
+
+impl fmt::Display for Failures {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Failures {}
+
+impl From<PathBuf> for Source {
+    fn from(path: PathBuf) -> Self {
+        Source { number: None, path }
+    }
+}

@@ -1,0 +1,114 @@
+//! From a component's file to a version that can serve: read, compiled, linked,
+//! started once. All of it before any request sees it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
+
+use crate::app::breaker::Breaker;
+use crate::app::served::{App, Source};
+use crate::app::version::{Health, Version};
+use crate::config::{AppSettings, Cache, Limits};
+use crate::error::Fault;
+use crate::guest::call::warm;
+use crate::guest::component::{Guest, Linked};
+use crate::guest::engine::Engine;
+use crate::guest::instance::Instances;
+use crate::telemetry::metrics::Metrics;
+use crate::wire::owner::Owner;
+use crate::wire::site::Control;
+
+/// Digits of a SHA-256 that a version is called by.
+const SHORT_DIGITS: usize = 12;
+
+/// Loads components for one host.
+pub struct Loader {
+    engine: Engine,
+    linked: Linked,
+    control: Control,
+    metrics: Arc<Metrics>,
+}
+
+/// A component's file, as it was read.
+pub struct Read {
+    bytes: Vec<u8>,
+    sha256: String,
+}
+
+impl Loader {
+    /// Sets the sandbox up.
+    ///
+    /// # Errors
+    /// A system without room for it.
+    pub fn new(limits: &Limits, cache: &Cache, control: Control, metrics: Arc<Metrics>) -> Result<Self> {
+        let engine = Engine::new(limits, cache)?;
+        Ok(Loader { linked: Linked::new(&engine)?, engine, control, metrics })
+    }
+
+    /// The sandbox.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Reads a component's file. Blocks.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(&self, path: &Path) -> Result<Read> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Read { bytes, sha256 })
+    }
+
+    /// Compiles and links a component for an app. Blocks, for seconds if it was
+    /// never compiled before.
+    ///
+    /// # Errors
+    /// A component that does not fit, a granted name that has no address.
+    pub fn load(&self, app: &App, settings: &Arc<AppSettings>, source: &Source, read: &Read) -> Result<Version> {
+        let guest = Guest::load(&self.engine, &self.linked, &read.bytes, &source.path)?;
+        let version: String = read.sha256.chars().take(SHORT_DIGITS).collect();
+        let limits = &settings.limits;
+        let account = app.tenant.account.clone();
+        let owner = Owner {
+            tenant: app.tenant.name.clone(),
+            app: app.name.clone(),
+            limits: limits.clone(),
+            memory: account.memory.clone(),
+            version,
+        };
+        let instances =
+            Instances::new(self.engine.clone(), guest, settings, account, app.log.clone(), self.control.clone())?;
+        Ok(Version {
+            metrics: self.metrics.for_version(&owner.tenant, &owner.app, &owner.version),
+            owner: Arc::new(owner),
+            sha256: read.sha256.clone(),
+            number: source.number,
+            settings: settings.clone(),
+            instances: Arc::new(instances),
+            breaker: Breaker::new(limits.crashes_max, limits.crash_backoff, limits.crash_backoff_max),
+            health: Health::default(),
+        })
+    }
+
+    /// Starts an instance of a version.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub async fn warm(&self, version: &Version) -> Result<()> {
+        match warm(&version.instances).await.map_err(Fault::from) {
+            // That says nothing about the component.
+            Ok(()) | Err(Fault::PoolFull | Fault::TenantMemory) => Ok(()),
+            Err(fault) => Err(anyhow::anyhow!("{fault}")).context("the component does not start"),
+        }
+    }
+}
+
+impl Read {
+    /// The SHA-256 of what was read, in hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}

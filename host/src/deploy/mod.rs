@@ -1,0 +1,175 @@
+//! Deploys: what the configuration file says and what was deployed, brought
+//! together into what is served. Every change is in the state directory before
+//! it is in effect, so that a host that dies in between comes up with it.
+
+mod sources;
+mod requests;
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use parking_lot::Mutex;
+use tokio::task::spawn_blocking;
+
+use crate::app::served::{Origin, Wanted};
+use crate::app::{Apps, Change, Outcome, Terms};
+use crate::config::{AppConfig, Config, Limits, Name};
+use crate::deploy::sources::{deployed_app, of_serving};
+use crate::state::{Action, Event, Store};
+
+pub use requests::{Activation, ActivationSpec, Actor, DeployError, Deployed, Stage};
+
+/// What deploys, and keeps what is deployed.
+pub struct Deployer {
+    apps: Arc<Apps>,
+    /// None without a state directory.
+    store: Option<Arc<Store>>,
+    file: Mutex<FileSays>,
+    /// One deploy at a time, from the record to its effect.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// What the configuration file says.
+#[derive(Default, Clone)]
+struct FileSays {
+    apps: Vec<AppConfig>,
+    terms: Terms,
+    limits: Limits,
+}
+
+impl Deployer {
+    /// Opens the state directory, if there is one.
+    ///
+    /// # Errors
+    /// A directory that cannot be used, a database that is damaged.
+    pub async fn open(config: &Config, apps: Arc<Apps>) -> Result<Self> {
+        let store = match config.state.clone() {
+            Some(directory) => Some(Arc::new(spawn_blocking(move || open_store(&directory)).await??)),
+            None => None,
+        };
+        Ok(Deployer { apps, store, file: Mutex::default(), changing: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Serves what this configuration and the state directory say, and nothing
+    /// else. A deployed version that cannot be loaded is left out, so that one
+    /// damaged file does not keep the host from coming up; the log says so.
+    ///
+    /// # Errors
+    /// What of the configuration's own cannot be served; then nothing changes.
+    pub async fn configure(&self, config: &Config) -> Result<Outcome> {
+        let _one_at_a_time = self.changing.lock().await;
+        let says = FileSays {
+            apps: config.apps.clone(),
+            terms: Terms { tenants: config.tenants.clone(), default: config.default_quotas.clone() },
+            limits: config.limits.clone(),
+        };
+        let change = self.whole(&says).await?;
+        let outcome = self.apps.change(change).await?;
+        *self.file.lock() = says;
+        Ok(outcome)
+    }
+
+    /// The state directory.
+    ///
+    /// # Errors
+    /// `NoState` if there is none.
+    pub fn store(&self) -> Result<&Arc<Store>, DeployError> {
+        self.store.as_ref().ok_or(DeployError::NoState)
+    }
+
+    /// Writes down what the host does by itself: canaries that it takes back.
+    /// Runs until it is dropped.
+    pub async fn keep_records(&self) {
+        loop {
+            for taken in self.apps.taken_back().await {
+                let name = taken.app.name.clone();
+                let detail = format!(
+                    "version {}: {} of its {} answers were errors",
+                    taken.version.number.unwrap_or_default(),
+                    taken.errors,
+                    taken.answers
+                );
+                let written = self.write(move |store| {
+                    let Some(record) = store.app(&name)? else { return Ok(()) };
+                    let mut serving = record.serving;
+                    serving.canary = None;
+                    store.set_serving(&name, serving, Event::by_host(Action::AutoRolledBack, detail))
+                });
+                if let Err(error) = written.await {
+                    tracing::error!(app = %taken.app.name, "a roll-back is in effect and could not be written down: {error}");
+                }
+            }
+        }
+    }
+
+    /// Everything that is to be served.
+    async fn whole(&self, says: &FileSays) -> Result<Change> {
+        let mut change = Change { only: true, lenient: true, ..Change::default() };
+        let mut terms = says.terms.clone();
+        let limits = says.limits.clone();
+        let mut file_apps = says.apps.clone();
+        if let Some(store) = self.store.clone() {
+            let read = move || -> Result<_> {
+                let quotas = store.quotas()?;
+                let mut deployed = Vec::new();
+                for record in store.apps()? {
+                    match file_apps.iter().position(|app| app.name == record.name) {
+                        Some(at) => {
+                            let config = file_apps.remove(at);
+                            deployed.push(of_file(config, Some((&store, &record)))?);
+                        }
+                        None => deployed.extend(deployed_app(&store, &record, &limits)?),
+                    }
+                }
+                Ok((quotas, deployed, file_apps))
+            };
+            let (quotas, deployed, rest) = spawn_blocking(read).await?.context("cannot read the state directory")?;
+            change.apps = deployed;
+            file_apps = rest;
+            for (tenant, patch) in quotas {
+                terms = requests::with_quotas(&terms, &tenant, &patch)?;
+            }
+        }
+        for app in file_apps {
+            change.apps.push(of_file(app, None)?);
+        }
+        change.terms = Some(terms);
+        Ok(change)
+    }
+
+    /// Does something in the state directory, which blocks.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, crate::state::StateError> + Send + 'static,
+    ) -> Result<T, DeployError> {
+        let store = self.store()?.clone();
+        let worked = spawn_blocking(move || work(&store)).await;
+        Ok(worked.map_err(|error| DeployError::Broken(error.to_string()))??)
+    }
+}
+
+/// An app of the configuration file, with its versions from there or from the
+/// state directory.
+fn of_file(
+    config: AppConfig,
+    record: Option<(&Store, &crate::state::AppRecord)>,
+) -> Result<Wanted, crate::state::StateError> {
+    Ok(match (config.component.clone(), record) {
+        (Some(path), _) => {
+            let versions = crate::app::served::Versions { current: Some(path.into()), ..Default::default() };
+            Wanted { config, origin: Origin::File, versions }
+        }
+        (None, Some((store, record))) => {
+            Wanted { config, origin: Origin::FileAndDeployed, versions: of_serving(store, record)? }
+        }
+        (None, None) => Wanted { config, origin: Origin::FileAndDeployed, versions: Default::default() },
+    })
+}
+
+fn open_store(directory: &std::path::Path) -> Result<Store> {
+    let (store, recovery) = Store::open(directory)?;
+    for problem in recovery.problems() {
+        tracing::error!("state directory: {problem}");
+    }
+    Ok(store)
+}

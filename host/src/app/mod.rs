@@ -1,6 +1,8 @@
 //! Apps: what is served, and how much of it at a time.
 
+pub mod routes;
 pub mod admission;
+pub mod breaker;
 
 use std::sync::Arc;
 

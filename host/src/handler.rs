@@ -81,7 +81,7 @@ async fn run(app: &App, mut event: Event, permit: &mut Permit, exchange: &Exchan
         exchange.defer_refusal();
     }
     if event == Event::Upgrade {
-        if !wants_upgrade(&app.instances, exchange.clone(), &app.demotion).await? {
+        if !wants_upgrade(&app.instances, exchange.clone(), &app.share).await? {
             event = ordinary_event_of(exchange.head(), exports)?;
         }
         // It may have read a body that breaks.
@@ -95,7 +95,7 @@ async fn run(app: &App, mut event: Event, permit: &mut Permit, exchange: &Exchan
     if event == Event::Request {
         exchange.answer_expectation();
     }
-    call(&app.instances, exchange.clone(), event, &app.demotion).await?;
+    call(&app.instances, exchange.clone(), event, &app.share).await?;
     judge(exchange)
 }
 

@@ -36,7 +36,7 @@ pub async fn reword(app: &App, _permit: &Permit, socket: &Arc<Socket>, refusal: 
     if !app.instances.exports().client_error {
         return None;
     }
-    let worded = reworded(&app.instances, socket, refusal, &app.demotion).await;
+    let worded = reworded(&app.instances, socket, refusal, &app.share).await;
     worded.unwrap_or_else(|stopped| {
         let fault = Fault::from(stopped);
         log_fault(&app.name, None, &format_args!("client-error-handler: {fault}"), fault.consequence().level);

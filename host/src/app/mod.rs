@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result};
 
 use crate::app::admission::Admission;
 use crate::config::Config;
+use crate::guest::budget::Budget;
 use crate::guest::component::Guest;
-use crate::guest::demotion::Demotion;
+use crate::guest::demotion::{Demotion, Share};
 use crate::guest::engine::Engine;
 use crate::guest::instance::Instances;
 use crate::wire::site::Control;
@@ -22,8 +23,8 @@ pub struct App {
     pub admission: Admission,
     /// What answers.
     pub instances: Arc<Instances>,
-    /// Where its calls go that compute for too long.
-    pub demotion: Demotion,
+    /// Its tenant's part in the threads for calls that compute for too long.
+    pub share: Share,
 }
 
 impl App {
@@ -39,11 +40,13 @@ impl App {
         let app = config.apps.first().context("no app is configured")?;
         let component = app.component.as_ref().context("the app has no component")?;
         let guest = Guest::load(&engine, component)?;
+        let quotas = config.tenants.get(&app.tenant).map_or(&config.default_quotas, |tenant| &tenant.quotas);
+        let budget = Arc::new(Budget::new(quotas.cpu_per_second, quotas.cpu_burst));
         Ok(App {
             name: app.name.to_string(),
             admission: Admission::new(limits.instances_max, limits.tunnels_max),
             instances: Arc::new(Instances::new(engine, guest, &app.name, &app.settings, control)?),
-            demotion: Demotion::new()?,
+            share: Demotion::new()?.share(app.tenant.as_str(), budget),
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::guest::api;
 use crate::guest::component::Entries;
 use crate::guest::cpu::{Cpu, has_yielded};
-use crate::guest::demotion::Demotion;
+use crate::guest::demotion::Share;
 use crate::guest::instance::{Instance, Instances};
 use crate::guest::stdio::printable;
 use crate::wire::exchange::Exchange;
@@ -54,15 +54,15 @@ pub async fn call(
     instances: &Arc<Instances>,
     exchange: Exchange,
     event: Event,
-    demotion: &Demotion,
+    share: &Share,
 ) -> Result<(), Stopped> {
     let instances = instances.clone();
+    let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max, share.budget().clone()));
     let running = async move {
-        let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max));
         let answering = pin!(answer(&instances, &cpu, exchange.clone(), event));
         watched(&exchange, &cpu, answering).await
     };
-    demotion.as_needed(Box::pin(running)).await
+    share.as_needed(Box::pin(running)).await
 }
 
 /// Asks a guest's `should-upgrade`, which it must have, in an instance for
@@ -73,15 +73,15 @@ pub async fn call(
 pub async fn wants_upgrade(
     instances: &Arc<Instances>,
     exchange: Exchange,
-    demotion: &Demotion,
+    share: &Share,
 ) -> Result<bool, Stopped> {
     let instances = instances.clone();
+    let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max, share.budget().clone()));
     let running = async move {
-        let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max));
         let deciding = pin!(decide(&instances, &cpu, exchange.clone()));
         watched(&exchange, &cpu, deciding).await
     };
-    demotion.as_needed(Box::pin(running)).await
+    share.as_needed(Box::pin(running)).await
 }
 
 /// Runs what a guest does with an exchange, until either is over.

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::guest::api::bindings::exports::innkeeper::http::client_error_handler::ClientError;
 use crate::guest::call::{Stopped, blame, instance_of, supervised};
 use crate::guest::cpu::Cpu;
-use crate::guest::demotion::Demotion;
+use crate::guest::demotion::Share;
 use crate::guest::instance::Instances;
 use crate::wire::refusal::Refusal;
 use crate::wire::socket::Socket;
@@ -26,10 +26,11 @@ pub async fn reworded(
     instances: &Arc<Instances>,
     socket: &Arc<Socket>,
     refusal: Refusal,
-    demotion: &Demotion,
+    share: &Share,
 ) -> Result<Option<Vec<u8>>, Stopped> {
     let limits = instances.limits();
-    let calling = demotion.as_needed(Box::pin(run(instances.clone(), socket.clone(), refusal)));
+    let cpu = Arc::new(Cpu::new(limits.cpu_time_max, share.budget().clone()));
+    let calling = share.as_needed(Box::pin(run(instances.clone(), cpu, socket.clone(), refusal)));
     let over = async {
         match limits.wall_time_max {
             Some(wall_time_max) => timeout(wall_time_max, calling).await.unwrap_or(Err(Stopped::WallTime)),
@@ -45,10 +46,10 @@ pub async fn reworded(
 
 async fn run(
     instances: Arc<Instances>,
+    cpu: Arc<Cpu>,
     socket: Arc<Socket>,
     refusal: Refusal,
 ) -> Result<Option<Vec<u8>>, Stopped> {
-    let cpu = Arc::new(Cpu::new(instances.limits().cpu_time_max));
     let calling = pin!(call(&instances, &cpu, &socket, refusal));
     supervised(&cpu, calling, |_| Poll::Pending).await
 }

@@ -6,6 +6,7 @@ pub mod component;
 pub mod instance;
 pub mod call;
 pub mod client_error;
+pub mod budget;
 pub mod cpu;
 pub mod demotion;
 mod network;

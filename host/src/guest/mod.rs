@@ -8,6 +8,7 @@ pub mod instance;
 mod idle;
 pub mod call;
 pub mod client_error;
+pub mod budget;
 pub mod cpu;
 pub mod demotion;
 mod network;

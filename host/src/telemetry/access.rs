@@ -1,6 +1,19 @@
 //! The access log: one line for each exchange, when its last byte is sent or
 //! it has failed, and one for each request that the host refused to read.
+//! Among the other lines of the log, or in a file of its own
+//! (`access::file`), in the forms of `access::form`.
 
+mod file;
+mod form;
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+
+use crate::config::{AccessLog, AccessLogFormat};
+use crate::telemetry::access::file::LineFile;
+use crate::telemetry::ended::EndedExchange;
 use crate::wire::error::ClientFault;
 use crate::wire::exchange::Exchange;
 use crate::wire::http1::response::raw::status_in;
@@ -9,34 +22,110 @@ use crate::wire::socket::Socket;
 /// The `tracing` target of these lines.
 pub const TARGET: &str = "access";
 
-/// Logs an exchange that is over. `app` is what answered it.
-pub fn log(exchange: &Exchange, app: Option<&str>) {
+/// Writes the access log where the configuration says.
+pub struct AccessLogger {
+    to: To,
+}
+
+enum To {
+    Nowhere,
+    Log,
+    File(AccessLogFormat, LineFile),
+}
+
+/// A request that never became an exchange.
+struct Refused {
+    peer: SocketAddr,
+    status: u16,
+    fault: ClientFault,
+    at: SystemTime,
+}
+
+impl AccessLogger {
+    /// Opens the access log.
+    ///
+    /// # Errors
+    /// A file that cannot be opened.
+    pub fn start(access_log: &AccessLog) -> Result<Self> {
+        let to = match access_log {
+            AccessLog::Off => To::Nowhere,
+            AccessLog::Log => To::Log,
+            AccessLog::File(format, Some(path)) => To::File(*format, LineFile::open(path)?),
+            AccessLog::File(format, None) => To::File(*format, LineFile::stdout()),
+        };
+        Ok(AccessLogger { to })
+    }
+
+    /// Writes the line of an exchange that is over.
+    pub fn log(&self, ended: &EndedExchange<'_>) {
+        match &self.to {
+            To::Nowhere => {}
+            To::Log => event(ended),
+            To::File(AccessLogFormat::Combined, file) => file.put(form::combined(ended).as_bytes()),
+            To::File(AccessLogFormat::Json, file) => file.put(form::json(ended).as_bytes()),
+        }
+    }
+
+    /// Writes the line of a request that never became an exchange, with the
+    /// guest's `worded` answer to it, if there is one.
+    pub fn log_refused(&self, socket: &Socket, fault: ClientFault, worded: Option<&[u8]>) {
+        let status = worded.and_then(status_in).unwrap_or(fault.status());
+        let refused = Refused { peer: socket.peer(), status, fault, at: SystemTime::now() };
+        match &self.to {
+            To::Nowhere => {}
+            To::Log => tracing::info!(target: TARGET, peer = %refused.peer, status, refused = %fault),
+            To::File(AccessLogFormat::Combined, file) => file.put(form::combined_refused(&refused).as_bytes()),
+            To::File(AccessLogFormat::Json, file) => file.put(form::json_refused(&refused).as_bytes()),
+        }
+    }
+
+    /// Opens the file again by its name, once the next line is written: what
+    /// had the name was moved away.
+    pub fn reopen(&self) {
+        if let To::File(_, file) = &self.to {
+            file.reopen();
+        }
+    }
+}
+
+fn event(ended: &EndedExchange<'_>) {
     if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
         return;
     }
-    let head = exchange.head();
-    let record = exchange.record();
     tracing::info!(
         target: TARGET,
-        exchange = exchange.id(),
-        app,
-        peer = %exchange.socket().peer(),
-        method = head.method(),
-        url = head.target(),
-        version = if head.version_1_1 { "1.1" } else { "1.0" },
-        status = record.status,
-        bytes = record.bytes,
-        body_bytes = exchange.body_received(),
-        tunnel_bytes = exchange.tunnel_received(),
-        micros = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX),
-        sent = exchange.is_sent(),
-        failure = record.failure.map(tracing::field::display),
+        exchange = ended.exchange,
+        request_id = %ended.request_id(),
+        tenant = ended.tenant,
+        app = ended.app,
+        app_version = ended.app_version,
+        peer = %ended.peer,
+        method = ended.method,
+        url = ended.url,
+        version = ended.http_version,
+        status = ended.status,
+        bytes = ended.bytes,
+        body_bytes = ended.body_bytes,
+        tunnel_bytes = ended.tunnel_bytes,
+        micros = micros(ended.duration),
+        cpu_micros = micros(ended.cpu),
+        queue_micros = micros(ended.queue),
+        sent = ended.sent,
+        failure = ended.failure.as_ref().map(tracing::field::display),
     );
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Logs an exchange that is over. `app` is what answered it.
+pub fn log(exchange: &Exchange, app: Option<&str>) {
+    event(&EndedExchange { app, ..EndedExchange::new(exchange, None, Duration::ZERO, Duration::ZERO) });
 }
 
 /// Logs a request that never became an exchange, and the guest's `worded`
 /// answer to it, if there is one.
 pub fn log_refused(socket: &Socket, fault: ClientFault, worded: Option<&[u8]>) {
-    let status = worded.and_then(status_in).unwrap_or(fault.status());
-    tracing::info!(target: TARGET, peer = %socket.peer(), status, refused = %fault);
+    AccessLogger { to: To::Log }.log_refused(socket, fault, worded);
 }

@@ -2,10 +2,17 @@
 //! judged more strictly than `httparse` does (RFC 9112 sections 2 to 6). What
 //! could be read in two ways is refused, before any guest hears of it.
 
+mod overlay;
+
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use bytes::{Buf, Bytes, BytesMut};
+
+pub use overlay::Overlay;
+
+use overlay::{Laid, LaidLine};
 
 use crate::wire::error::ClientFault;
 use crate::wire::http1::syntax::{
@@ -41,6 +48,8 @@ pub struct RequestHead {
     method: Range<usize>,
     target: Range<usize>,
     lines: Vec<LineRange>,
+    /// What the host puts over it for the guest.
+    laid: OnceLock<Box<Laid>>,
     /// Whether the version is 1.1, not 1.0.
     pub version_1_1: bool,
     /// How the body is framed.
@@ -91,16 +100,45 @@ impl RequestHead {
         self.text(&self.method)
     }
 
-    /// The request target as it came.
+    /// The request target as the guest sees it.
     pub fn target(&self) -> &str {
+        match self.laid.get().and_then(|laid| laid.target.as_deref()) {
+            Some(target) => target,
+            None => self.original_target(),
+        }
+    }
+
+    /// The request target as it came.
+    pub fn original_target(&self) -> &str {
         self.text(&self.target)
     }
 
-    /// The header lines in order, names in their own case.
+    /// The header lines in order, names in their own case, as the guest sees
+    /// them.
     pub fn lines(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
-        self.lines
-            .iter()
-            .map(|line| (self.text(&line.name), self.raw.get(line.value.clone()).unwrap_or_default()))
+        let laid = self.laid.get().and_then(|laid| laid.lines.as_deref());
+        let count = laid.map_or(self.lines.len(), <[LaidLine]>::len);
+        (0..count).map(move |at| match laid {
+            None => self.line(at),
+            Some(laid) => match laid.get(at) {
+                Some(LaidLine::Set(name, value)) => (name.as_str(), value.as_slice()),
+                Some(LaidLine::Came(at)) => self.line(*at),
+                None => Default::default(),
+            },
+        })
+    }
+
+    /// Puts something over what came, for the guest to see instead; before it
+    /// does, and once. A second overlay changes nothing.
+    pub fn overlay(&self, overlay: Overlay) {
+        let lines = (0..self.lines.len()).map(|at| self.line(at).0);
+        // A second one would be a change under the guest's eyes.
+        let _ = self.laid.set(Box::new(overlay.lay(lines)));
+    }
+
+    fn line(&self, at: usize) -> (&str, &[u8]) {
+        let Some(line) = self.lines.get(at) else { return Default::default() };
+        (self.text(&line.name), self.raw.get(line.value.clone()).unwrap_or_default())
     }
 
     /// The values of a header, by name in any case.
@@ -243,6 +281,7 @@ fn parse(raw: Bytes, count: usize, limits: HeadLimits) -> Result<RequestHead, (C
         method: 0..0,
         target: 0..0,
         lines: Vec::new(),
+        laid: OnceLock::new(),
         version_1_1: false,
         framing: BodyFraming::None,
         keep_alive: false,

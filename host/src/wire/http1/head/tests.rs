@@ -294,3 +294,32 @@ proptest! {
         prop_assert_eq!(read, written);
     }
 }
+
+#[test]
+fn an_overlay_is_what_the_guest_sees() {
+    let head = head("GET /api/x HTTP/1.1\r\nHost: x\r\nA: 1\r\nTRACEPARENT: no\r\nTraceState: b=c\r\na: 2\r\nB: 3\r\n\r\n");
+    let set = |name: &str, value: &[u8]| (name.to_owned(), value.to_vec());
+    head.overlay(Overlay {
+        target: Some("/x".to_owned()),
+        set: vec![set("traceparent", b"yes"), set("a", b"4"), set("New", b"5")],
+        removed: vec!["tracestate"],
+    });
+    assert_eq!((head.target(), head.original_target()), ("/x", "/api/x"));
+    let lines: Vec<_> = head.lines().collect();
+    assert_eq!(
+        lines,
+        [("Host", &b"x"[..]), ("a", b"4"), ("traceparent", b"yes"), ("B", b"3"), ("New", b"5")]
+    );
+    assert_eq!(head.lines().len(), 5);
+    assert_eq!(head.values("A").collect::<Vec<_>>(), [b"4"]);
+    assert_eq!(head.values("tracestate").count(), 0);
+}
+
+#[test]
+fn a_second_overlay_changes_nothing() {
+    let head = head("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(Overlay::default().is_empty());
+    head.overlay(Overlay { target: Some("/a".to_owned()), ..Overlay::default() });
+    head.overlay(Overlay { target: Some("/b".to_owned()), removed: vec!["host"], ..Overlay::default() });
+    assert_eq!((head.target(), head.lines().count()), ("/a", 1));
+}

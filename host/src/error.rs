@@ -73,8 +73,13 @@ pub enum Fault {
 
     // The tenant's.
     /// As many exchanges as there may be, and as many that wait.
-    #[error("exchanges_max: {0} exchanges are in flight, and the queue is full")]
-    Overloaded(u32),
+    #[error("{}: {in_flight} exchanges are in flight, and nobody may wait", if *host { "instances_max" } else { "exchanges_max" })]
+    Overloaded {
+        /// Whether it is the host that is full, and not the tenant.
+        host: bool,
+        /// Exchanges in flight.
+        in_flight: u32,
+    },
     /// It waited for a place for too long.
     #[error("queue_wait_max: no place became free in {0:?}")]
     QueueTimeout(Duration),
@@ -141,7 +146,7 @@ impl Fault {
             Fault::GaveUp => row(Some(500), Level::INFO, true),
             Fault::NotEnded(_) | Fault::Trapped(_) => crash(),
             Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => crash(),
-            Fault::Overloaded(_) | Fault::QueueTimeout(_) | Fault::TenantMemory => later(soon),
+            Fault::Overloaded { .. } | Fault::QueueTimeout(_) | Fault::TenantMemory => later(soon),
             Fault::TenantCpu(debt) => later(*debt),
             // The connection would stay, and is one too many.
             Fault::TenantConnections(_) => Consequence { close: true, ..later(soon) },

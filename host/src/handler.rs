@@ -58,8 +58,8 @@ impl Answer for Handler {
 
 /// route → admit → call → finish. The permit outlives the last byte.
 async fn handle(apps: Arc<Apps>, telemetry: Arc<Telemetry>, exchange: Exchange) {
-    let trace = telemetry.begin(&exchange);
-    let (mut stay, answered) = match route(&apps, &exchange) {
+    let (begun, overlay) = telemetry.begin(&exchange);
+    let (mut stay, answered) = match route(&apps, &exchange, overlay) {
         Ok(mut stay) => {
             let answered = serve(&mut stay, &exchange).await;
             (Some(stay), answered)
@@ -67,7 +67,7 @@ async fn handle(apps: Arc<Apps>, telemetry: Arc<Telemetry>, exchange: Exchange) 
         Err(fault) => (None, Err(fault)),
     };
     let fault = finish(&exchange, stay.as_mut(), answered).await;
-    telemetry.ended(&exchange, fault.as_ref(), trace);
+    telemetry.ended(&exchange, fault.as_ref(), begun);
     if let Some(stay) = stay {
         stay.conclude(&apps, &exchange, fault.as_ref());
     }

@@ -59,11 +59,15 @@
 pub mod server;
 pub mod wire;
 pub mod handler;
+pub mod stay;
 pub mod event;
 pub mod rewording;
 pub mod app;
 pub mod guest;
 pub mod config;
+pub mod state;
+pub mod deploy;
+pub mod admin;
 pub mod error;
 pub mod telemetry;
 pub mod cli;

@@ -16,8 +16,10 @@ use crate::app::version::Version;
 use crate::error::Fault;
 use crate::guest::component::Exports;
 use crate::guest::instance::Instances;
+use crate::telemetry::metrics::InFlight;
 use crate::wire::error::ClientFault;
 use crate::wire::exchange::Exchange;
+use crate::wire::http1::head::Overlay;
 use crate::wire::watch::interrupted;
 
 /// What an exchange holds of the app that answers it.
@@ -26,14 +28,16 @@ pub struct Stay {
     version: Arc<Version>,
     entry: Option<Entry>,
     permit: Option<Permit>,
+    in_flight: Option<InFlight>,
 }
 
 /// Finds the app that an exchange is for, and the version of it that answers;
-/// from here on the exchange is theirs.
+/// from here on the exchange is theirs. `overlay` is what the guest is to see
+/// of its request instead of what came.
 ///
 /// # Errors
 /// What the client is told if there is none.
-pub fn route(apps: &Apps, exchange: &Exchange) -> Result<Stay, Fault> {
+pub fn route(apps: &Apps, exchange: &Exchange, mut overlay: Overlay) -> Result<Stay, Fault> {
     let routes = apps.routes();
     let found = routes.find(exchange.head()).map_err(|miss| match miss {
         Miss::NoRoute => Fault::NoRoute,
@@ -43,10 +47,11 @@ pub fn route(apps: &Apps, exchange: &Exchange) -> Result<Stay, Fault> {
     let app = found.target.clone();
     let version = app.pick().ok_or(Fault::NoVersion)?;
     exchange.adopt(&version.owner);
-    if let Some(target) = found.rewritten {
-        exchange.head().rewrite(target);
+    overlay.target = found.rewritten;
+    if !overlay.is_empty() {
+        exchange.head().overlay(overlay);
     }
-    Ok(Stay { app, version, entry: None, permit: None })
+    Ok(Stay { app, version, entry: None, permit: None, in_flight: None })
 }
 
 impl Stay {
@@ -56,7 +61,7 @@ impl Stay {
         let app = apps.routes().catch_all()?.clone();
         let version = app.pick()?;
         let permit = app.tenant.lane.try_admit()?;
-        Some(Stay { app, version, entry: None, permit: Some(permit) })
+        Some(Stay { app, version, entry: None, permit: Some(permit), in_flight: None })
     }
 
     /// Lets the exchange in: past the breaker, within the tenant's means, to a
@@ -70,6 +75,7 @@ impl Stay {
         tenant.seat(exchange.socket())?;
         let entry = self.version.breaker.enter(now).map_err(|tripped| Fault::Tripped(tripped.retry_after))?;
         self.entry = Some(entry);
+        self.in_flight = Some(self.version.metrics.in_flight());
         if let (Ok(()), Some(permit)) = (tenant.check_cpu(), tenant.lane.try_admit()) {
             self.permit = Some(permit);
             return Ok(());
@@ -159,7 +165,9 @@ impl Stay {
                 "app recovered: it is served again"
             );
         }
-        version.metrics.record(&record, exchange.body_received());
+        let (sent, received) = (record.bytes, exchange.body_received());
+        let failed = record.failure.is_some() || then.is_some();
+        version.metrics.record(record.status, record.duration, record.cpu, sent, received, failed);
         // What the host answered for reasons of its own is not the version's.
         version.health.record(crashed || (then.is_none() && record.status >= 500));
         if let Some((answers, errors)) = self.app.take_back(version) {

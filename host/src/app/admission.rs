@@ -136,10 +136,10 @@ impl Lane {
                 return Ok(self.permit());
             }
             let host_full = state.places.is_full();
-            let Some(lane) = state.lanes.get_mut(self.index) else { return Err(Fault::Overloaded(0)) };
+            let Some(lane) = state.lanes.get_mut(self.index) else { return Err(Fault::NoVersion) };
             if lane.queued >= lane.queue_max || lane.wait_max.is_zero() {
-                let full = if host_full { state.places.max } else { lane.places.max };
-                return Err(Fault::Overloaded(full));
+                let in_flight = if host_full { state.places.taken } else { lane.places.taken };
+                return Err(Fault::Overloaded { host: host_full, in_flight });
             }
             let wait_max = lane.wait_max;
             (Waiting { gate: self.gate.clone(), lane: self.index, turn: state.queue(self.index), over: false }, wait_max)
@@ -349,7 +349,7 @@ mod tests {
         let second = one.admit();
         tokio::pin!(second);
         assert!(timeout(Duration::from_millis(500), &mut second).await.is_err(), "it waits");
-        assert!(matches!(one.admit().await, Err(Fault::Overloaded(1))), "the queue is full");
+        assert!(matches!(one.admit().await, Err(Fault::Overloaded { host: false, in_flight: 1 })), "the queue is full");
         drop(first);
         assert!(second.await.is_ok());
         assert_eq!(one.occupancy().in_flight, 0);

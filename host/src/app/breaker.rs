@@ -3,6 +3,7 @@
 //! then, to see whether it answers again. What counts as a crash is decided by
 //! the handler; what is logged of it, too.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -45,8 +46,8 @@ enum State {
 /// nothing.
 #[derive(Debug)]
 #[must_use = "say what became of the request"]
-pub struct Entry<'a> {
-    breaker: &'a Breaker,
+pub struct Entry {
+    breaker: Arc<Breaker>,
     probe: bool,
 }
 
@@ -106,9 +107,9 @@ impl Breaker {
     ///
     /// # Errors
     /// When to ask again.
-    pub fn enter(&self, now: Instant) -> Result<Entry<'_>, Tripped> {
+    pub fn enter(self: &Arc<Self>, now: Instant) -> Result<Entry, Tripped> {
         if self.phase.load(Ordering::Relaxed) != TRIPPED {
-            return Ok(Entry { breaker: self, probe: false });
+            return Ok(Entry { breaker: self.clone(), probe: false });
         }
         let probe = match &mut *self.state.lock() {
             State::Closed { .. } => false,
@@ -125,7 +126,7 @@ impl Breaker {
                 true
             }
         };
-        Ok(Entry { breaker: self, probe })
+        Ok(Entry { breaker: self.clone(), probe })
     }
 
     /// What it does at present.
@@ -163,11 +164,11 @@ fn left(since: Instant, backoff: Duration, now: Instant) -> Duration {
     backoff.saturating_sub(now.saturating_duration_since(since))
 }
 
-impl Entry<'_> {
+impl Entry {
     /// The version crashed over it. Says so if it is tripped by that. Of a
     /// tripped version only the probe has a say: the others began before.
     pub fn crashed(mut self, now: Instant) -> Option<Trip> {
-        let breaker = self.breaker;
+        let breaker = self.breaker.clone();
         let max = breaker.max?;
         let probe = std::mem::take(&mut self.probe);
         let mut state = breaker.state.lock();
@@ -190,7 +191,7 @@ impl Entry<'_> {
 
     /// The version answered it. True if it was tripped, and is not any more.
     pub fn answered(mut self) -> bool {
-        let breaker = self.breaker;
+        let breaker = self.breaker.clone();
         let probe = std::mem::take(&mut self.probe);
         if !probe && breaker.phase.load(Ordering::Relaxed) != COUNTING {
             return false;
@@ -203,7 +204,7 @@ impl Entry<'_> {
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for Entry {
     fn drop(&mut self) {
         if self.probe
             && let State::Tripped { probing, .. } = &mut *self.breaker.state.lock()
@@ -222,15 +223,15 @@ mod tests {
 
     const CLOSED: BreakerState = BreakerState::Closed { crashes: 0 };
 
-    fn breaker() -> (Breaker, Instant) {
-        (Breaker::new(Some(2), BACKOFF, BACKOFF_MAX), Instant::now())
+    fn breaker() -> (Arc<Breaker>, Instant) {
+        (Arc::new(Breaker::new(Some(2), BACKOFF, BACKOFF_MAX)), Instant::now())
     }
 
-    fn crash(breaker: &Breaker, now: Instant) -> Option<Trip> {
+    fn crash(breaker: &Arc<Breaker>, now: Instant) -> Option<Trip> {
         breaker.enter(now).unwrap().crashed(now)
     }
 
-    fn tripped() -> (Breaker, Instant) {
+    fn tripped() -> (Arc<Breaker>, Instant) {
         let (breaker, now) = breaker();
         assert_eq!(crash(&breaker, now), None);
         assert_eq!(crash(&breaker, now), Some(Trip { failures: 2, retry_in: BACKOFF }));

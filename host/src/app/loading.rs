@@ -88,7 +88,7 @@ impl Loader {
             number: source.number,
             settings: settings.clone(),
             instances: Arc::new(instances),
-            breaker: Breaker::new(limits.crashes_max, limits.crash_backoff, limits.crash_backoff_max),
+            breaker: Arc::new(Breaker::new(limits.crashes_max, limits.crash_backoff, limits.crash_backoff_max)),
             health: Health::default(),
         })
     }

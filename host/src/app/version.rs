@@ -25,7 +25,7 @@ pub struct Version {
     /// What answers.
     pub instances: Arc<Instances>,
     /// Whether it crashes time and again.
-    pub breaker: Breaker,
+    pub breaker: Arc<Breaker>,
     /// What it has done.
     pub metrics: Arc<VersionMetrics>,
     /// How its answers were, since it last became a canary.

@@ -15,7 +15,6 @@ use crate::config::{AccessLog, AccessLogFormat};
 use crate::telemetry::access::file::LineFile;
 use crate::telemetry::ended::EndedExchange;
 use crate::wire::error::ClientFault;
-use crate::wire::exchange::Exchange;
 use crate::wire::http1::response::raw::status_in;
 use crate::wire::socket::Socket;
 
@@ -54,6 +53,15 @@ impl AccessLogger {
             AccessLog::File(format, None) => To::File(*format, LineFile::stdout()),
         };
         Ok(AccessLogger { to })
+    }
+
+    /// Whether lines go anywhere.
+    pub fn is_on(&self) -> bool {
+        match &self.to {
+            To::Nowhere => false,
+            To::Log => tracing::enabled!(target: TARGET, tracing::Level::INFO),
+            To::File(..) => true,
+        }
     }
 
     /// Writes the line of an exchange that is over.
@@ -117,15 +125,4 @@ fn event(ended: &EndedExchange<'_>) {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Logs an exchange that is over. `app` is what answered it.
-pub fn log(exchange: &Exchange, app: Option<&str>) {
-    event(&EndedExchange { app, ..EndedExchange::new(exchange, None, Duration::ZERO, Duration::ZERO) });
-}
-
-/// Logs a request that never became an exchange, and the guest's `worded`
-/// answer to it, if there is one.
-pub fn log_refused(socket: &Socket, fault: ClientFault, worded: Option<&[u8]>) {
-    AccessLogger { to: To::Log }.log_refused(socket, fault, worded);
 }

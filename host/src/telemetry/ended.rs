@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use crate::telemetry::request_id::RequestId;
 use crate::wire::error::MessageError;
 use crate::wire::exchange::Exchange;
-use crate::wire::owner::Owner;
 
 /// An exchange that is over.
 #[derive(Debug, Clone)]
@@ -59,10 +58,10 @@ pub struct EndedExchange<'a> {
 }
 
 impl<'a> EndedExchange<'a> {
-    /// Looks at an exchange that has just ended: whose it was, if that was
-    /// known, the CPU time of its guest, and the time it waited to be let in.
-    pub fn new(exchange: &'a Exchange, owner: Option<&'a Owner>, cpu: Duration, queue: Duration) -> Self {
+    /// Looks at an exchange that has just ended.
+    pub fn new(exchange: &'a Exchange) -> Self {
         let (head, record, socket) = (exchange.head(), exchange.record(), exchange.socket());
+        let owner = exchange.owner();
         EndedExchange {
             exchange: exchange.id(),
             tenant: owner.map(|owner| owner.tenant.as_str()),
@@ -84,8 +83,8 @@ impl<'a> EndedExchange<'a> {
             duration: record.duration,
             sent: exchange.is_sent(),
             failure: record.failure,
-            cpu,
-            queue,
+            cpu: record.cpu,
+            queue: record.queued,
         }
     }
 

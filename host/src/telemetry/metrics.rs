@@ -169,6 +169,12 @@ impl Metrics {
         made
     }
 
+    /// Counts a connection that had no place, because of its peer's others or
+    /// of all.
+    pub fn refused_connection(&self, of_peer: bool) {
+        self.refused(None, if of_peer { Refusal::ConnectionsPerPeer } else { Refusal::Connections });
+    }
+
     /// Counts an exchange or a connection that was not let in; `tenant` is
     /// whose it would have been, and one of those that the host knows.
     pub fn refused(&self, tenant: Option<&Name>, reason: Refusal) {

@@ -307,6 +307,7 @@ impl Connection {
             awaits_continue: false,
             keep_alive_timeout: None,
             requests_max: None,
+            request_id: None,
             reject_body_not_allowed: false,
             buffer_bytes_max: usize::MAX,
             field_limits: FieldLimits { bytes_max: usize::MAX, lines_max: usize::MAX },

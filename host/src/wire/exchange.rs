@@ -144,6 +144,7 @@ impl Exchange {
             awaits_continue: head.awaits_continue,
             keep_alive_timeout: site.timeouts.keep_alive.get(),
             requests_max: limits.requests_per_connection_max,
+            request_id: None,
             reject_body_not_allowed: limits.reject_body_not_allowed,
             buffer_bytes_max: limits.response_buffer_bytes_max,
             field_limits: FieldLimits {

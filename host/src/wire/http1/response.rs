@@ -6,6 +6,7 @@
 
 pub mod raw;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -273,6 +274,12 @@ impl Response {
         self.context.field_limits = fields;
         self.context.buffer_bytes_max = buffer_bytes_max;
         self.context.reject_body_not_allowed = reject_body_not_allowed;
+    }
+
+    /// Has the head say the id of the request in this header, whatever answers,
+    /// unless the guest says it otherwise. The name is a token.
+    pub fn set_request_id(&mut self, name: Arc<str>, id: String) {
+        self.context.request_id = Some((name, id));
     }
 
     /// Takes over a `keep_alive_timeout` that has changed.

@@ -2,6 +2,7 @@
 //! goes on, and the bytes that say so (RFC 9112 6 and 9; Node's
 //! `_storeHeader`). Decides, and changes nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -28,6 +29,8 @@ pub struct ResponseContext {
     pub keep_alive_timeout: Option<Duration>,
     /// `requests_per_connection_max`, for the same.
     pub requests_max: Option<u64>,
+    /// A header that tells the client the id of its request.
+    pub request_id: Option<(Arc<str>, String)>,
     /// `reject_body_not_allowed`.
     pub reject_body_not_allowed: bool,
     /// `response_buffer_bytes_max`.
@@ -158,6 +161,9 @@ impl Draft<'_> {
                 || (plan.skip_coding && name.eq_ignore_ascii_case("transfer-encoding"))
                 || (contradicts && name.eq_ignore_ascii_case("connection"))
         });
+        if let Some((name, id)) = context.request_id.as_ref().filter(|(name, _)| !fields.has(name)) {
+            put_line(head, name, id.as_bytes());
+        }
         if self.send_date && !fields.suppressed.date && !fields.has("date") {
             put_date(head);
         }

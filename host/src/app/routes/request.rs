@@ -42,11 +42,7 @@ impl<'a> Asked<'a> {
 /// An absolute-form target: its authority is the host, and `Host` has to agree
 /// if it is there (RFC 9112 3.2.2 has it ignored; but who wrote such a request
 /// wants somebody to read it in the other way).
-fn absolute<'a>(
-    head: &RequestHead,
-    target: &'a str,
-    field: Option<&str>,
-) -> Result<Asked<'a>, &'static str> {
+fn absolute<'a>(head: &RequestHead, target: &'a str, field: Option<&str>) -> Result<Asked<'a>, &'static str> {
     let (_, rest) = target.split_once("://").ok_or("request target")?;
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if authority.contains('@') {

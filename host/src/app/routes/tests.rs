@@ -101,6 +101,18 @@ fn one_app_for_everything() {
 }
 
 #[test]
+fn a_refusal_names_what_is_wrong() {
+    for (target, what) in [
+        ("http://me@a/", "user in the request target"),
+        ("http://a:x/", "host of the request target"),
+        ("http://b/", "Host header that differs from the request target"),
+    ] {
+        let refused = get(&table(&["*/*", "a/*"]), "a", target);
+        assert_eq!(refused, Err(Miss::Malformed(what)), "{target}");
+    }
+}
+
+#[test]
 fn the_catch_all_takes_everything() {
     assert_eq!(table(&["*/*", "a.example/*"]).catch_all(), Some(&"*/*"));
     for pattern in ["a.example/*", "*/a/*", "*/"] {
@@ -241,7 +253,8 @@ fn naive(routes: &[(RouteConfig, usize)], head: &RequestHead) -> Result<usize, M
     let Some(best_path) = best_path.filter(|_| best_host.is_some()) else { return Err(Miss::NoRoute) };
     let of_path: Vec<_> =
         of_host.into_iter().filter(|(route, _)| path_rank(route) == Some(best_path)).collect();
-    let naming = |name: &str| of_path.iter().find(|(route, _)| route.methods.iter().any(|other| other == name));
+    let naming =
+        |name: &str| of_path.iter().find(|(route, _)| route.methods.iter().any(|other| other == name));
     let get = if head.method() == "HEAD" { naming("GET") } else { None };
     let every = of_path.iter().find(|(route, _)| route.methods.is_empty());
     if let Some((_, target)) = naming(head.method()).or(get).or(every) {
@@ -256,8 +269,7 @@ fn routes() -> impl Strategy<Value = Vec<RouteConfig>> {
     let hosts = vec!["*", "a.b", "*.a.b", "*.b", "b", "x.a.b", "[::1]"];
     let paths = vec!["/*", "/", "/a", "/a/*", "/a/b/*", "/a//*", "/a/b", "//*", "/a%2Fb/*"];
     let methods = vec![&[][..], &[], &["GET"], &["POST"], &["HEAD", "GET"]];
-    let parts =
-        (select(hosts), select(paths), select(methods), any::<bool>());
+    let parts = (select(hosts), select(paths), select(methods), any::<bool>());
     let one = parts.prop_map(|(host, path, methods, strip)| {
         let strip = strip && path.ends_with("/*") && path != "/*";
         route(&format!("{host}{path}"), methods, strip)

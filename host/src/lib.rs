@@ -63,6 +63,7 @@ pub mod event;
 pub mod rewording;
 pub mod app;
 pub mod guest;
+pub mod state;
 pub mod config;
 pub mod error;
 pub mod telemetry;

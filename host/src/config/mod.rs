@@ -3,6 +3,7 @@
 
 mod limits;
 mod name;
+pub mod normal;
 mod quotas;
 mod route;
 

@@ -86,7 +86,8 @@ impl Instances {
         control: Control,
     ) -> anyhow::Result<Self> {
         let limits = settings.limits.clone();
-        let secrets = settings.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
+        let secrets =
+            settings.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
         let facts = AppFacts {
             env: settings.env.iter().cloned().chain(secrets).collect(),
             log: GuestLog::new(name.as_str(), limits.log_bytes_per_second),

@@ -1,14 +1,10 @@
 //! The limits as flags: every field of [`Limits`] has one, with the same name
 //! and the same default, and a value that carries its unit.
 
-use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
-
-use bytesize::ByteSize;
 use clap::{ArgAction, Args};
 
 use crate::config::Limits;
+use crate::config::values::{Count, OptionalTime, Size, Time};
 
 /// The limits of a host, as flags.
 #[derive(Debug, Args)]
@@ -167,114 +163,6 @@ impl LimitFlags {
             crashes_max: self.crashes_max.0.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
             crash_backoff: self.crash_backoff.0,
             crash_backoff_max: self.crash_backoff_max.0,
-        }
-    }
-}
-
-/// A duration, such as `1500ms`, `5s` or `2m`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Time(Duration);
-
-/// A duration, or `off` (which 0 means too).
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct OptionalTime(Option<Duration>);
-
-/// A number of bytes, such as `16384`, `16KiB` or `1MiB`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Size(u64);
-
-/// A count, or `off` (which 0 means too).
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Count(Option<u64>);
-
-impl Size {
-    fn of(bytes: impl TryInto<u64>) -> Self {
-        Size(bytes.try_into().unwrap_or(u64::MAX))
-    }
-
-    fn as_usize(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-}
-
-impl FromStr for Time {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "0" {
-            return Ok(Time(Duration::ZERO));
-        }
-        let parsed = humantime::parse_duration(text);
-        parsed.map(Time).map_err(|error| format!("{error}; write it with its unit, as in 1500ms or 5s"))
-    }
-}
-
-impl FromStr for OptionalTime {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(OptionalTime(None));
-        }
-        let Time(time) = text.parse()?;
-        Ok(OptionalTime((!time.is_zero()).then_some(time)))
-    }
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.parse::<ByteSize>();
-        parsed
-            .map(|size| Size(size.as_u64()))
-            .map_err(|error| format!("{error}; write it as in 16384 or 16KiB"))
-    }
-}
-
-impl FromStr for Count {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Count(None));
-        }
-        let count: u64 = text.parse().map_err(|error| format!("{error}; write a number or off"))?;
-        Ok(Count((count > 0).then_some(count)))
-    }
-}
-
-impl fmt::Display for Time {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(out)
-    }
-}
-
-impl fmt::Display for OptionalTime {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(time) => Time(time).fmt(out),
-            None => out.write_str("off"),
-        }
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whole units only: what is shown must read back as the same number.
-        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        match units.into_iter().find(|(bytes, _)| self.0 >= *bytes && self.0.is_multiple_of(*bytes)) {
-            Some((bytes, unit)) => write!(out, "{}{unit}", self.0 / bytes),
-            None => self.0.fmt(out),
-        }
-    }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(count) => count.fmt(out),
-            None => out.write_str("off"),
         }
     }
 }

@@ -14,8 +14,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::LimitFlags;
 use crate::config::{
-    AccessLog, AppConfig, AppSettings, Cache, Config, Grants, InstancePolicy, LogFormat, Name, Quotas,
-    RouteConfig, TcpGrant, TelemetryConfig, TenantConfig,
+    AccessLog, AppConfig, AppSettings, Cache, Config, Grant, Grants, InstancePolicy, LogFormat, Name, Quotas,
+    RouteConfig, TelemetryConfig, TenantConfig,
 };
 use crate::server::Server;
 use crate::telemetry::logs;
@@ -38,8 +38,9 @@ pub struct Serve {
 
     /// Grants the guest something beside answering; may be given several
     /// times. `server-control`: to see and control its listening side.
-    /// `tcp=HOST:PORT`: to open TCP connections there.
-    #[arg(long, value_name = "GRANT", value_parser = parse_grant)]
+    /// `tcp=HOST:PORT`: to open TCP connections there. `dir=HOST_DIR:/GUEST_DIR`:
+    /// to read files in a directory, with `:rw` at its end to change them too.
+    #[arg(long, value_name = "GRANT")]
     allow: Vec<Grant>,
 
     /// The app's name in logs; the file's name without `.wasm` if not given.
@@ -70,13 +71,6 @@ pub struct Serve {
 
     #[command(flatten)]
     limits: LimitFlags,
-}
-
-/// One `--allow`.
-#[derive(Debug, Clone)]
-enum Grant {
-    ServerControl,
-    Tcp(TcpGrant),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -154,7 +148,7 @@ impl Serve {
                         Instances::PerRequest => InstancePolicy::PerRequest,
                         Instances::Pooled => InstancePolicy::Pooled,
                     },
-                    grants: grants(self.allow),
+                    grants: Grants::of(self.allow),
                     limits: Arc::new(limits.clone()),
                 },
             }],
@@ -212,33 +206,6 @@ async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     }
-}
-
-fn grants(allowed: Vec<Grant>) -> Grants {
-    let mut grants = Grants::default();
-    for grant in allowed {
-        match grant {
-            Grant::ServerControl => grants.server_control = true,
-            Grant::Tcp(grant) => grants.tcp.push(grant),
-        }
-    }
-    grants
-}
-
-fn parse_grant(text: &str) -> Result<Grant, String> {
-    if text == "server-control" {
-        return Ok(Grant::ServerControl);
-    }
-    let Some(address) = text.strip_prefix("tcp=") else {
-        return Err("there are the grants server-control and tcp=HOST:PORT".to_owned());
-    };
-    let (host, port) = address.rsplit_once(':').ok_or("write it as tcp=HOST:PORT")?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let port = port.parse().map_err(|_| format!("{port:?} is no port; write it as tcp=HOST:PORT"))?;
-    if host.is_empty() || port == 0 {
-        return Err("a host and a port are needed; write it as tcp=HOST:PORT".to_owned());
-    }
-    Ok(Grant::Tcp(TcpGrant { host: host.to_owned(), port }))
 }
 
 fn parse_env(text: &str) -> Result<(String, String), String> {

@@ -1,11 +1,14 @@
 //! What a host is told to do, in types that cannot be wrong. `cli` makes a
 //! [`Config`] out of flags, or [`file`] out of a file; `server` runs it.
 
+pub mod file;
+mod grant;
 mod limits;
 mod name;
 pub mod normal;
 mod quotas;
 mod route;
+pub mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use grant::{DirectoryGrant, Grant, Grants, TcpGrant};
 pub use limits::Limits;
 pub use name::Name;
 pub use quotas::Quotas;
@@ -189,37 +193,6 @@ pub struct TraceConfig {
     pub service: String,
     /// How many of the requests that come without a trace begin one: 0 to 1.
     pub sample_ratio: f64,
-}
-
-/// What an operator grants an app. By default it is nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// To see and control the host's listening side.
-    pub server_control: bool,
-    /// To open TCP connections to these.
-    pub tcp: Vec<TcpGrant>,
-    /// To read, or to change, files in these.
-    pub directories: Vec<DirectoryGrant>,
-}
-
-/// A host and a port that an app may connect to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TcpGrant {
-    /// A name or an IP address, as the guest has to give it.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-/// A directory that an app may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirectoryGrant {
-    /// The directory of the host.
-    pub host: PathBuf,
-    /// Its absolute path for the guest.
-    pub guest: String,
-    /// Whether the guest may change what is in it.
-    pub writable: bool,
 }
 
 /// How long an instance lives.

@@ -70,13 +70,10 @@ impl Store {
             let mut table = transaction.open_table(APPS)?;
             let app = find_app(&table, name)?.ok_or_else(|| StateError::UnknownApp(name.clone()))?;
             table.remove(name.as_str())?;
-            let mut released = Vec::new();
-            for version in versions_in(&transaction.open_table(VERSIONS)?, name)? {
-                remove_version(transaction, name, &version)?;
-                released.push(version.sha256);
-            }
+            let versions = versions_in(&transaction.open_table(VERSIONS)?, name)?;
+            versions.iter().try_for_each(|version| remove_version(transaction, name, version))?;
             record(transaction, about(&app), event)?;
-            Ok(released)
+            Ok(versions.into_iter().map(|version| version.sha256).collect::<Vec<_>>())
         })?;
         self.remove_unnamed(&pending, &released);
         Ok(())
@@ -171,9 +168,10 @@ impl Store {
         let path = self.components.path(sha256);
         match self.components.size(sha256)? {
             Some(found) if found == bytes => Ok(()),
-            Some(found) => {
-                Err(StateError::ComponentDamaged { path, detail: format!("it has {found} bytes, not {bytes}") })
-            }
+            Some(found) => Err(StateError::ComponentDamaged {
+                path,
+                detail: format!("it has {found} bytes, not {bytes}"),
+            }),
             None => Err(StateError::ComponentMissing { path }),
         }
     }
@@ -198,7 +196,8 @@ impl Store {
 
     fn is_named(&self, sha256: &Sha256) -> Result<bool, StateError> {
         self.database.read(|transaction| {
-            let first = transaction.open_table(NAMED)?.range((sha256.as_bytes(), "", 0)..)?.next().transpose()?;
+            let first =
+                transaction.open_table(NAMED)?.range((sha256.as_bytes(), "", 0)..)?.next().transpose()?;
             Ok(first.is_some_and(|(key, _)| key.value().0 == sha256.as_bytes()))
         })
     }

@@ -63,12 +63,7 @@ impl Components {
             fs::create_dir_all(made).map_err(|error| StateError::io("create", made, error))?;
         }
         sync_directory(directory)?;
-        Ok(Components {
-            components,
-            uploads,
-            uploads_begun: AtomicU64::new(0),
-            pending: Mutex::default(),
-        })
+        Ok(Components { components, uploads, uploads_begun: AtomicU64::new(0), pending: Mutex::default() })
     }
 
     /// The lock for naming and removing components.
@@ -213,7 +208,10 @@ struct Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if let Err(error) = remove_file(&self.path) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an upload's file stays until the next start");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "an upload's file stays until the next start"
+            );
         }
     }
 }

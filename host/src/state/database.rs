@@ -143,7 +143,8 @@ impl Database {
     fn reopen(&self) -> Result<(), StateError> {
         let mut handle = self.handle.write();
         if handle.is_none() {
-            *handle = Some((self.opener)(&self.path).map_err(|error| self.explain(Fault::Database(error.into())))?);
+            *handle =
+                Some((self.opener)(&self.path).map_err(|error| self.explain(Fault::Database(error.into())))?);
         }
         Ok(())
     }
@@ -182,7 +183,10 @@ fn explain(path: PathBuf, error: redb::Error) -> StateError {
 
 /// Whether the file could be read, and what was read is no database.
 fn is_nonsense(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput)
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
+    )
 }
 
 /// Makes an empty database under another name first, so that one that has its
@@ -260,5 +264,4 @@ macro_rules! database_faults {
 database_faults!(TransactionError, TableError, StorageError, CommitError);
 
 #[cfg(test)]
-#[path = "database/tests.rs"]
 mod tests;

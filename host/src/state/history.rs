@@ -81,8 +81,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(directory.path()).unwrap();
         for number in 1..=7 {
-            let event =
-                Event { action: Action::Configured, by: "me".to_owned(), detail: number.to_string() };
+            let event = Event { action: Action::Configured, by: "me".to_owned(), detail: number.to_string() };
             store
                 .database
                 .write(|transaction| record_within(transaction, About { app: None, tenant: None }, event, 5))

@@ -16,7 +16,12 @@ impl Store {
     /// # Errors
     ///
     /// If the database cannot be written.
-    pub fn set_quotas(&self, tenant: &Name, quotas: &serde_json::Value, event: Event) -> Result<(), StateError> {
+    pub fn set_quotas(
+        &self,
+        tenant: &Name,
+        quotas: &serde_json::Value,
+        event: Event,
+    ) -> Result<(), StateError> {
         self.database.write(|transaction| {
             let stored = encode("quotas", quotas)?;
             transaction.open_table(QUOTAS)?.insert(tenant.as_str(), stored.as_slice())?;
@@ -47,6 +52,5 @@ impl Store {
 /// A key of a table as a name.
 pub(super) fn decode_name(table: &'static str, key: &str) -> Result<Name, Fault> {
     use serde::de::Error;
-    key.parse()
-        .map_err(|error: String| Fault::Unreadable { table, source: serde_json::Error::custom(error) })
+    key.parse().map_err(|error: String| Fault::Unreadable { table, source: serde_json::Error::custom(error) })
 }

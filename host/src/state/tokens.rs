@@ -20,7 +20,12 @@ impl Store {
     /// # Errors
     ///
     /// If the system has no random bytes or the database cannot be written.
-    pub fn make_token(&self, scope: Scope, label: &str, by: &str) -> Result<(String, TokenRecord), StateError> {
+    pub fn make_token(
+        &self,
+        scope: Scope,
+        label: &str,
+        by: &str,
+    ) -> Result<(String, TokenRecord), StateError> {
         self.database.write(|transaction| {
             let mut table = transaction.open_table(TOKENS)?;
             // People revoke by the id, so no two may have the same.

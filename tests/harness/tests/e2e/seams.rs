@@ -17,6 +17,7 @@ const SEAMS: &[Seam] = &[
     Seam { words: &["wasmtime"], only_in: &["guest/"] },
     Seam { words: &["httparse"], only_in: &["wire/"] },
     Seam { words: &["hyper"], only_in: &["wire/http2.rs", "outbound/"] },
+    Seam { words: &["redb", "sha2"], only_in: &["state/"] },
     // Doors open one way: `wire/` knows nobody but `config/`.
     Seam {
         words: &["crate::guest"],
@@ -27,6 +28,8 @@ const SEAMS: &[Seam] = &[
     Seam { words: &["crate::app"], only_in: &["app/", "handler.rs", "rewording.rs", "server.rs"] },
     Seam { words: &["crate::event"], only_in: &["guest/call.rs", "handler.rs"] },
     Seam { words: &["crate::handler"], only_in: &["server.rs"] },
+    // What serves a request does not wait for the disk.
+    Seam { words: &["crate::state"], only_in: &["state/", "admin/", "cli/", "server.rs"] },
     // A task has one owner, which knows how it ends.
     Seam { words: &["tokio::spawn", ".spawn(", "spawn_blocking", "thread::spawn"], only_in: SPAWNING },
 ];
@@ -125,7 +128,7 @@ fn collect(folder: &Path, base: &Path, sources: &mut Vec<(String, String)>) {
 }
 
 fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs")
+    path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
 /// The lines that are not comments: prose may name anything.

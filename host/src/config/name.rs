@@ -100,7 +100,9 @@ mod tests {
 
     #[test]
     fn any_text_resembles_a_name() {
-        for (text, name) in [("hello", "hello"), ("my app", "my-app"), ("../x", "x"), ("", "app"), ("ö", "app")] {
+        for (text, name) in
+            [("hello", "hello"), ("my app", "my-app"), ("../x", "x"), ("", "app"), ("ö", "app")]
+        {
             assert_eq!(Name::resembling(text).as_str(), name);
             assert!(Name::resembling(text).as_str().parse::<Name>().is_ok());
         }

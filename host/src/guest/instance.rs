@@ -2,6 +2,7 @@
 //! taken from the pool, and given back or dropped after it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use wasmtime::component::{self, ResourceTable};
@@ -14,8 +15,9 @@ use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Han
 use crate::guest::component::{Entries, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::engine::Engine;
+use crate::guest::log::{GuestLog, LogQuota};
 use crate::guest::network::{Network, Sockets};
-use crate::guest::stdio::{GuestLog, Stream};
+use crate::guest::stdio::Stream;
 use crate::wire::site::Control;
 
 /// Makes instances of one component, and keeps pooled ones.
@@ -55,6 +57,8 @@ pub struct HostState {
     pub(super) sockets: Sockets,
     memory: MemoryLimit,
     cpu: Arc<Cpu>,
+    /// The exchange under way, 0 for none: what the guest prints is of it.
+    current: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -86,10 +90,11 @@ impl Instances {
         control: Control,
     ) -> anyhow::Result<Self> {
         let limits = settings.limits.clone();
-        let secrets = settings.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
+        let secrets =
+            settings.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
         let facts = AppFacts {
             env: settings.env.iter().cloned().chain(secrets).collect(),
-            log: GuestLog::new(name.as_str(), limits.log_bytes_per_second),
+            log: GuestLog::new(name, name, Arc::new(LogQuota::new(u64::MAX)), limits.log_bytes_per_second),
             control: settings.grants.server_control.then_some(control),
             network: Network::new(&settings.grants.tcp, &limits)?,
             limits,
@@ -140,6 +145,7 @@ impl Instances {
         {
             return;
         }
+        instance.at_work_on(0);
         api::forget_exchange(&mut instance.store.data_mut().table);
         self.idle.lock().push(instance);
     }
@@ -165,6 +171,7 @@ impl Instances {
                     reached: None,
                 },
                 cpu,
+                current: Arc::default(),
             },
         );
         store.limiter(|state| &mut state.memory);
@@ -182,6 +189,11 @@ impl Instances {
 }
 
 impl Instance {
+    /// Says which exchange the instance has from now on, 0 for none.
+    pub(super) fn at_work_on(&self, exchange: u64) {
+        self.store.data().current.store(exchange, Ordering::Relaxed);
+    }
+
     /// The limit on memory or tables that the guest has met in this call.
     pub(super) fn memory_limit_reached(&self) -> Option<&'static str> {
         self.store.data().memory.reached
@@ -213,8 +225,8 @@ impl WasiView for HostState {
             let mut builder = WasiCtxBuilder::new();
             builder
                 .envs(&facts.env)
-                .stdout(facts.log.stream(Stream::Stdout))
-                .stderr(facts.log.stream(Stream::Stderr));
+                .stdout(facts.log.stream(Stream::Stdout, self.current.clone()))
+                .stderr(facts.log.stream(Stream::Stderr, self.current.clone()));
             facts.network.grant(&mut builder);
             builder.build()
         });

@@ -9,7 +9,8 @@ pub mod client_error;
 pub mod cpu;
 pub mod demotion;
 mod network;
-mod stdio;
+pub mod log;
+pub mod stdio;
 mod api;
 
 /// A wasmtime error as one of the host's, its causes in its text.

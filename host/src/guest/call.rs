@@ -174,6 +174,7 @@ async fn answer(
     event: Event,
 ) -> Result<(), Stopped> {
     let mut instance = instance_of(instances, cpu).await?;
+    instance.at_work_on(exchange.id());
     match handle(&mut instance, instances.entries(), cpu, exchange, event).await {
         Ok(whole) => {
             instances.give_back(instance);
@@ -186,6 +187,7 @@ async fn answer(
 /// What runs in slices, to decide.
 async fn decide(instances: &Instances, cpu: &Arc<Cpu>, exchange: Exchange) -> Result<bool, Stopped> {
     let mut instance = instance_of(instances, cpu).await?;
+    instance.at_work_on(exchange.id());
     match should_upgrade(&mut instance, instances.entries(), exchange).await {
         Ok(wanted) => {
             instances.give_back(instance);

@@ -2,6 +2,7 @@
 //! taken from the pool, and given back or dropped after it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::{self, ResourceTable};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, UpdateDeadline};
@@ -15,8 +16,9 @@ use crate::guest::component::{Entries, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::engine::Engine;
 use crate::guest::idle::IdleList;
+use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
-use crate::guest::stdio::{GuestLog, Stream};
+use crate::guest::stdio::Stream;
 use crate::wire::ledger::Charge;
 use crate::wire::site::Control;
 
@@ -64,6 +66,8 @@ pub struct HostState {
     pub(super) sockets: Sockets,
     memory: MemoryLimit,
     cpu: Arc<Cpu>,
+    /// The exchange under way, 0 for none: what the guest prints is of it.
+    current: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -197,6 +201,7 @@ impl Instances {
         {
             return;
         }
+        instance.at_work_on(0);
         api::forget_exchange(&mut instance.store.data_mut().table);
         self.idle.put(instance);
     }
@@ -223,6 +228,7 @@ impl Instances {
                     reached: None,
                 },
                 cpu,
+                current: Arc::default(),
             },
         );
         store.limiter(|state| &mut state.memory);
@@ -240,6 +246,11 @@ impl Instances {
 }
 
 impl Instance {
+    /// Says which exchange the instance has from now on, 0 for none.
+    pub(super) fn at_work_on(&self, exchange: u64) {
+        self.store.data().current.store(exchange, Ordering::Relaxed);
+    }
+
     /// The limit on memory or tables that the guest has met in this call.
     pub(super) fn memory_limit_reached(&self) -> Option<&'static str> {
         self.store.data().memory.reached
@@ -275,8 +286,8 @@ impl WasiView for HostState {
                 builder.env(name, secret.reveal());
             }
             builder
-                .stdout(facts.log.stream(Stream::Stdout))
-                .stderr(facts.log.stream(Stream::Stderr));
+                .stdout(facts.log.stream(Stream::Stdout, self.current.clone()))
+                .stderr(facts.log.stream(Stream::Stderr, self.current.clone()));
             open_directories(&mut builder, &settings.grants.directories);
             facts.network.grant(&mut builder);
             builder.build()

@@ -1,17 +1,18 @@
-//! A guest's standard output and error: they go into the log, line by line,
-//! under the app's name, and no more of them than the limit allows.
+//! A guest's standard output and error, as WASI has them: cut into lines, which
+//! go where `guest::log` sends them.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+use crate::guest::log::GuestLog;
 
 /// Bytes after which a line is broken, so that one without an end does not
 /// grow for ever.
@@ -29,92 +30,21 @@ pub enum Stream {
     Stderr,
 }
 
-/// Where the output of all instances of an app goes.
-#[derive(Debug, Clone)]
-pub struct GuestLog {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    app: String,
-    bytes_per_second: u64,
-    bucket: Mutex<Bucket>,
-}
-
-/// A second's worth of bytes, refilled as time passes.
-#[derive(Debug)]
-struct Bucket {
-    left: u64,
-    refilled: Instant,
-    dropped: u64,
-}
-
 /// One stream of one instance.
 #[derive(Debug)]
 pub struct LogStream {
     log: GuestLog,
     stream: Stream,
+    /// The exchange that the instance is at work on, 0 for none.
+    current: Arc<AtomicU64>,
 }
 
 /// What a guest writes to: lines are kept until they are whole.
 struct LineWriter {
     log: GuestLog,
     stream: Stream,
+    current: Arc<AtomicU64>,
     line: Vec<u8>,
-}
-
-impl GuestLog {
-    /// A log for `app`, of at most `bytes_per_second`.
-    pub fn new(app: &str, bytes_per_second: u64) -> Self {
-        let bucket = Bucket { left: bytes_per_second, refilled: Instant::now(), dropped: 0 };
-        let shared = Shared { app: app.to_owned(), bytes_per_second, bucket: Mutex::new(bucket) };
-        GuestLog { shared: Arc::new(shared) }
-    }
-
-    /// One of its streams, for one instance.
-    pub fn stream(&self, stream: Stream) -> LogStream {
-        LogStream { log: self.clone(), stream }
-    }
-
-    fn put(&self, stream: Stream, line: &[u8]) {
-        let app = self.shared.app.as_str();
-        let (granted, dropped) =
-            self.shared.bucket.lock().take(line.len() as u64 + 1, self.shared.bytes_per_second);
-        if dropped > 0 {
-            let limit = self.shared.bytes_per_second;
-            tracing::warn!(target: "guest", app, log_bytes_per_second = limit, "{dropped} lines of the guest were dropped");
-        }
-        if !granted {
-            return;
-        }
-        let line = printable(line);
-        match stream {
-            Stream::Stdout => tracing::info!(target: "guest", app, stream = "stdout", "{line}"),
-            Stream::Stderr => tracing::warn!(target: "guest", app, stream = "stderr", "{line}"),
-        }
-    }
-}
-
-impl Bucket {
-    /// Whether a line of so many bytes may pass, and how many were dropped
-    /// before it, if it is the first to pass again.
-    fn take(&mut self, bytes: u64, bytes_per_second: u64) -> (bool, u64) {
-        let now = Instant::now();
-        let passed = now.duration_since(self.refilled).as_millis();
-        let refill = u64::try_from(passed).unwrap_or(u64::MAX).saturating_mul(bytes_per_second) / 1000;
-        if refill > 0 {
-            self.left = self.left.saturating_add(refill).min(bytes_per_second);
-            self.refilled = now;
-        }
-        // A full bucket lets any line pass, or one longer than it never would.
-        if bytes > self.left && self.left < bytes_per_second {
-            self.dropped += 1;
-            return (false, 0);
-        }
-        self.left = self.left.saturating_sub(bytes);
-        (true, std::mem::take(&mut self.dropped))
-    }
 }
 
 impl LineWriter {
@@ -132,11 +62,10 @@ impl LineWriter {
             }
         }
     }
-}
 
-impl LineWriter {
     fn put_line(&mut self) {
-        self.log.put(self.stream, &self.line);
+        let current = self.current.load(Ordering::Relaxed);
+        self.log.put(self.stream, (current != 0).then_some(current), &self.line);
         self.line.clear();
     }
 }
@@ -144,7 +73,7 @@ impl LineWriter {
 impl Drop for LineWriter {
     fn drop(&mut self) {
         if !self.line.is_empty() {
-            self.log.put(self.stream, &self.line);
+            self.put_line();
         }
     }
 }
@@ -183,8 +112,13 @@ impl StdoutStream for LogStream {
 }
 
 impl LogStream {
+    pub(super) fn new(log: GuestLog, stream: Stream, current: Arc<AtomicU64>) -> Self {
+        LogStream { log, stream, current }
+    }
+
     fn writer(&self) -> LineWriter {
-        LineWriter { log: self.log.clone(), stream: self.stream, line: Vec::new() }
+        let (log, current) = (self.log.clone(), self.current.clone());
+        LineWriter { log, stream: self.stream, current, line: Vec::new() }
     }
 }
 
@@ -230,37 +164,23 @@ impl AsyncWrite for LineWriter {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::guest::log::tests::unlimited;
 
-    #[test]
-    fn a_bucket_refills_and_tells_what_it_dropped() {
-        let mut bucket = Bucket { left: 10, refilled: Instant::now() + Duration::from_secs(60), dropped: 0 };
-        assert_eq!(bucket.take(8, 10), (true, 0));
-        assert_eq!(bucket.take(8, 10), (false, 0));
-        assert_eq!(bucket.take(8, 10), (false, 0));
-        bucket.left = 10;
-        assert_eq!(bucket.take(8, 10), (true, 2));
-    }
-
-    #[test]
-    fn a_longer_line_than_the_rate_passes_a_full_bucket() {
-        let mut bucket = Bucket { left: 10, refilled: Instant::now() + Duration::from_secs(60), dropped: 0 };
-        assert_eq!(bucket.take(100, 10), (true, 0));
-        assert_eq!(bucket.take(1, 10), (false, 0));
+    fn writer(log: &GuestLog) -> LineWriter {
+        log.stream(Stream::Stdout, Arc::default()).writer()
     }
 
     #[test]
     fn a_write_is_no_larger_than_permitted() {
-        let mut writer = GuestLog::new("app", 0).stream(Stream::Stdout).writer();
+        let mut writer = writer(&unlimited());
         assert!(writer.write(Bytes::from(vec![b'x'; WRITE_BYTES_MAX])).is_ok());
         assert!(writer.write(Bytes::from(vec![b'x'; WRITE_BYTES_MAX + 1])).is_err());
     }
 
     #[test]
     fn a_line_without_end_is_broken() {
-        let mut writer = GuestLog::new("app", 0).stream(Stream::Stdout).writer();
+        let mut writer = writer(&unlimited());
         writer.append(&vec![b'x'; 2 * LINE_BYTES_MAX + 7]);
         assert_eq!(writer.line.len(), 7);
     }
@@ -268,5 +188,17 @@ mod tests {
     #[test]
     fn a_line_cannot_forge_another() {
         assert_eq!(printable(b"a\tb\r\x1b[2Jc"), "a\tb\\r\\u{1b}[2Jc");
+    }
+    #[test]
+    fn a_line_is_of_the_exchange_in_which_it_became_whole() {
+        let (log, current) = (unlimited(), Arc::new(AtomicU64::new(0)));
+        let mut writer = log.stream(Stream::Stderr, current.clone()).writer();
+        writer.append(b"start\nhalf ");
+        current.store(5, Ordering::Relaxed);
+        writer.append(b"whole\nlast");
+        drop(writer);
+        let lines: Vec<_> = log.tail(10).iter().map(|line| (line.exchange, line.text.clone())).collect();
+        let line = |exchange, text: &str| (exchange, text.to_owned());
+        assert_eq!(lines, [line(None, "start"), line(Some(5), "half whole"), line(Some(5), "last")]);
     }
 }

@@ -82,7 +82,9 @@ impl AccessLogger {
         match &self.to {
             To::Nowhere => {}
             To::Log => tracing::info!(target: TARGET, peer = %refused.peer, status, refused = %fault),
-            To::File(AccessLogFormat::Combined, file) => file.put(form::combined_refused(&refused).as_bytes()),
+            To::File(AccessLogFormat::Combined, file) => {
+                file.put(form::combined_refused(&refused).as_bytes())
+            }
             To::File(AccessLogFormat::Json, file) => file.put(form::json_refused(&refused).as_bytes()),
         }
     }
@@ -125,4 +127,34 @@ fn event(ended: &EndedExchange<'_>) {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::telemetry::ended::example;
+
+    #[test]
+    fn the_configuration_says_where_and_how() {
+        let path = std::env::temp_dir().join(format!("innkeeper-access-{}.log", std::process::id()));
+        for (format, part) in [
+            (AccessLogFormat::Combined, r#""GET /a?b=c HTTP/1.1" 200 2326"#),
+            (AccessLogFormat::Json, r#""method":"GET","url":"/a?b=c""#),
+        ] {
+            let logger = AccessLogger::start(&AccessLog::File(format, Some(path.clone()))).unwrap();
+            logger.log(&example());
+            fs::remove_file(&path).unwrap();
+            logger.reopen();
+            logger.log(&example());
+            // Dropping it waits for the lines.
+            drop(logger);
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains(part) && text.lines().count() <= 2, "{text}");
+            fs::remove_file(&path).unwrap();
+        }
+        AccessLogger::start(&AccessLog::Off).unwrap().log(&example());
+        AccessLogger::start(&AccessLog::Log).unwrap().log(&example());
+    }
 }

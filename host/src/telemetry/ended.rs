@@ -41,8 +41,8 @@ pub struct EndedExchange<'a> {
     pub bytes: u64,
     /// Bytes of request body.
     pub body_bytes: u64,
-    /// Bytes received in a tunnel.
-    pub tunnel_bytes: u64,
+    /// Bytes received in a tunnel, if it became one.
+    pub tunnel_bytes: Option<u64>,
     /// When it ended.
     pub at: SystemTime,
     /// How long it took from the complete request head on.
@@ -118,7 +118,7 @@ pub(super) fn example() -> EndedExchange<'static> {
         status: 200,
         bytes: 2326,
         body_bytes: 3,
-        tunnel_bytes: 0,
+        tunnel_bytes: None,
         at: SystemTime::UNIX_EPOCH + Duration::from_secs(971_211_337),
         duration: Duration::from_micros(1_000_500),
         sent: true,

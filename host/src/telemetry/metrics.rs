@@ -16,10 +16,12 @@ use serde::Serialize;
 use crate::config::Name;
 use crate::telemetry::metrics::histogram::Histogram;
 
+/// The media type of what [`Metrics::encode`] makes.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// Upper bounds in seconds of the time that an exchange takes.
-const DURATIONS: &[f64] = &[
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+const DURATIONS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// Upper bounds in seconds of the CPU time that a guest takes for one.
 const CPU_TIMES: &[f64] =

@@ -95,7 +95,8 @@ struct JsonLine<'a> {
     status: u16,
     bytes: u64,
     body_bytes: u64,
-    tunnel_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel_bytes: Option<u64>,
     micros: u64,
     cpu_micros: u64,
     queue_micros: u64,
@@ -214,6 +215,7 @@ mod tests {
     fn a_json_line_has_every_fact() {
         let line = json(&EndedExchange {
             user_agent: Some(b"a\"\n\xff"),
+            tunnel_bytes: Some(4),
             failure: Some(MessageError::ConnectionReset),
             ..example()
         });
@@ -233,7 +235,7 @@ mod tests {
             "status": 200,
             "bytes": 2326,
             "body_bytes": 3,
-            "tunnel_bytes": 0,
+            "tunnel_bytes": 4,
             "micros": 1_000_500,
             "cpu_micros": 70,
             "queue_micros": 9,

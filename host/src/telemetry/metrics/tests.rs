@@ -131,7 +131,8 @@ fn every_reason_counts_as_itself() {
     }
     let text = metrics.encode(None);
     for (times, reason) in Refusal::ALL.into_iter().enumerate() {
-        let line = format!("innkeeper_refusals_total{{tenant=\"\",reason=\"{}\"}} {}\n", reason.label(), times + 1);
+        let line =
+            format!("innkeeper_refusals_total{{tenant=\"\",reason=\"{}\"}} {}\n", reason.label(), times + 1);
         assert!(text.contains(&line), "{line} is not in\n{text}");
     }
 }

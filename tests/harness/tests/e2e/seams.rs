@@ -23,7 +23,7 @@ const SEAMS: &[Seam] = &[
         words: &["crate::guest"],
         only_in: &["guest/", "app/", "cli/", "error.rs", "event.rs", "handler.rs", "rewording.rs"],
     },
-    Seam { words: &["crate::telemetry"], only_in: &["cli/", "handler.rs"] },
+    Seam { words: &["crate::telemetry"], only_in: &["cli/", "handler.rs", "telemetry/"] },
     Seam { words: &["crate::error"], only_in: &["app/", "event.rs", "handler.rs", "rewording.rs"] },
     Seam { words: &["crate::app"], only_in: &["app/", "handler.rs", "rewording.rs", "server.rs"] },
     Seam { words: &["crate::event"], only_in: &["guest/call.rs", "handler.rs"] },

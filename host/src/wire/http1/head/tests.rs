@@ -297,7 +297,9 @@ proptest! {
 
 #[test]
 fn an_overlay_is_what_the_guest_sees() {
-    let head = head("GET /api/x HTTP/1.1\r\nHost: x\r\nA: 1\r\nTRACEPARENT: no\r\nTraceState: b=c\r\na: 2\r\nB: 3\r\n\r\n");
+    let head = head(
+        "GET /api/x HTTP/1.1\r\nHost: x\r\nA: 1\r\nTRACEPARENT: no\r\nTraceState: b=c\r\na: 2\r\nB: 3\r\n\r\n",
+    );
     let set = |name: &str, value: &[u8]| (name.to_owned(), value.to_vec());
     head.overlay(Overlay {
         target: Some("/x".to_owned()),

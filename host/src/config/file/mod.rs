@@ -14,6 +14,7 @@ mod schema;
 
 use std::path::Path;
 
+pub use host::LISTEN;
 pub use problems::{Problem, Problems};
 pub use raw::{AppSpec, Instances, Route, SecretSource};
 pub use raw_limits::AppLimits;

@@ -17,7 +17,8 @@ use crate::admin::apps::find;
 use crate::admin::auth::Problem;
 use crate::admin::views::{LogLineView, time};
 use crate::deploy::Actor;
-use crate::guest::stdio::{GuestLine, Stream};
+use crate::guest::log::GuestLine;
+use crate::guest::stdio::Stream;
 
 /// Lines of the past that are told if nothing is said.
 const LINES_DEFAULT: usize = 100;

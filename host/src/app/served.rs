@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::app::tenant::Tenant;
 use crate::app::version::{Canary, Serving, Version};
 use crate::config::{AppConfig, Name};
-use crate::guest::stdio::GuestLog;
+use crate::guest::log::GuestLog;
 
 /// An app. Exchanges hold it for as long as they are under way.
 pub struct App {
@@ -78,8 +78,8 @@ impl App {
     pub fn new(tenant: Arc<Tenant>, wanted: Wanted) -> Self {
         let name = wanted.config.name.clone();
         let log = GuestLog::new(
-            &name,
             &tenant.name,
+            &name,
             tenant.account.log.clone(),
             wanted.config.settings.limits.log_bytes_per_second,
         );
@@ -104,7 +104,7 @@ impl App {
     /// Changes what it is and what answers, at once for all requests that
     /// come from now on.
     pub fn switch(&self, wanted: Wanted, serving: Serving) {
-        self.log.set_bytes_per_second(wanted.config.settings.limits.log_bytes_per_second);
+        self.log.set_rate(wanted.config.settings.limits.log_bytes_per_second);
         *self.wanted.lock() = wanted;
         self.serving.store(Arc::new(serving));
     }

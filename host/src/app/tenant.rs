@@ -12,7 +12,7 @@ use crate::error::Fault;
 use crate::guest::account::Account;
 use crate::guest::budget::Budget;
 use crate::guest::demotion::Demotion;
-use crate::guest::stdio::LogQuota;
+use crate::guest::log::LogQuota;
 use crate::wire::ledger::{Charge, Ledger};
 use crate::wire::socket::Socket;
 

@@ -1,32 +1,120 @@
-//! `innkeeper check`.
+//! `innkeeper check`: a component, or a configuration with all that it names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use comfy_table::{Table, presets};
 
-use crate::config::{Cache, Limits};
+use crate::config::file;
+use crate::config::{Cache, Config, Limits};
 use crate::guest::component::{Guest, Linked};
 use crate::guest::engine::Engine;
 
-/// Load and link a component as `serve` would; exit with 0 if it fits, with 1
-/// and the reason if not.
+/// Load and link a component as `serve` would, or everything that a
+/// configuration names; exit with 0 if it fits, with 1 and the reasons if not.
 #[derive(Debug, Args)]
 pub struct Check {
     /// The component's file.
-    component: PathBuf,
+    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    component: Option<PathBuf>,
+
+    /// A configuration file. All that is wrong with it is reported at once.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl Check {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        // One instance is enough to check with, and needs no room.
-        let limits = Limits { instances_max: 1, ..Limits::default() };
-        let engine = Engine::new(&limits, &Cache::Default)?;
-        let bytes = std::fs::read(&self.component)
-            .with_context(|| format!("cannot read {}", self.component.display()))?;
-        Guest::load(&engine, &Linked::new(&engine)?, &bytes, &self.component)?;
-        println!("{}: fits", self.component.display());
+        if let Some(path) = &self.config {
+            return check_config(path);
+        }
+        if let Some(component) = &self.component {
+            let engine = engine(&Limits::default(), &Cache::Default)?;
+            load(&engine, &Linked::new(&engine)?, component)?;
+            println!("{}: fits", component.display());
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// An engine to load components with.
+fn engine(limits: &Limits, cache: &Cache) -> anyhow::Result<Engine> {
+    // One instance is enough to check with, and needs no room.
+    Engine::new(&Limits { instances_max: 1, ..limits.clone() }, cache)
+}
+
+fn load(engine: &Engine, linked: &Linked, component: &Path) -> anyhow::Result<()> {
+    let bytes = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
+    Guest::load(engine, linked, &bytes, component)?;
+    Ok(())
+}
+
+fn check_config(path: &Path) -> anyhow::Result<ExitCode> {
+    let config = match file::load(path) {
+        Ok(config) => config,
+        Err(problems) => return Ok(failed(path, &problems.to_string(), problems.problems.len())),
+    };
+    let faults = unfit(&config, path)?;
+    if !faults.is_empty() {
+        return Ok(failed(path, &faults.join("\n"), faults.len()));
+    }
+    println!("{}", summary(&config));
+    if let Some(warning) = overcommitment(&config) {
+        println!("{warning}");
+    }
+    println!("{}: fits", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failed(path: &Path, told: &str, count: usize) -> ExitCode {
+    eprintln!("{told}");
+    let noun = if count == 1 { "problem" } else { "problems" };
+    eprintln!("error: {} has {count} {noun}", path.display());
+    ExitCode::FAILURE
+}
+
+/// What each component that does not fit says.
+fn unfit(config: &Config, path: &Path) -> anyhow::Result<Vec<String>> {
+    let engine = engine(&config.limits, &config.cache)?;
+    let linked = Linked::new(&engine)?;
+    let mut faults = Vec::new();
+    for (index, app) in config.apps.iter().enumerate() {
+        let Some(component) = &app.component else { continue };
+        if let Err(error) = load(&engine, &linked, component) {
+            faults.push(format!("{}: app[{index}].component: {error:#}", path.display()));
+        }
+    }
+    Ok(faults)
+}
+
+/// The apps, one a row.
+fn summary(config: &Config) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["APP", "TENANT", "COMPONENT", "ROUTES"]);
+    for app in &config.apps {
+        let component = app.component.as_ref().and_then(|path| path.file_name());
+        let component = component.map_or("(deployed)".into(), |name| name.to_string_lossy());
+        let routes: Vec<_> = app.routes.iter().map(ToString::to_string).collect();
+        table.add_row([app.name.as_str(), app.tenant.as_str(), &component, &routes.join("\n")]);
+    }
+    table
+}
+
+/// That the quotas promise more than there is, which is allowed: not all
+/// tenants are busy at once.
+fn overcommitment(config: &Config) -> Option<String> {
+    let mut tenants: Vec<_> =
+        config.tenants.keys().chain(config.apps.iter().map(|app| &app.tenant)).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    let quotas = tenants
+        .iter()
+        .map(|name| config.tenants.get(*name).map_or(&config.default_quotas, |tenant| &tenant.quotas));
+    let sum: u64 = quotas.map(|quotas| u64::from(quotas.exchanges_max)).sum();
+    let there = config.limits.instances_max;
+    (sum > u64::from(there)).then(|| {
+        format!("warning: overcommitted: the tenants' exchanges_max come to {sum}, limits.instances_max is {there}")
+    })
 }

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod inspect;
 mod limits;
+mod schema;
 mod serve;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Inspect(inspect::Inspect),
     Check(check::Check),
+    Schema(schema::Schema),
     Completions(completions::Completions),
 }
 
@@ -38,6 +40,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Inspect(inspect) => inspect.run(),
             Command::Check(check) => check.run(),
+            Command::Schema(schema) => schema.run(),
             Command::Completions(completions) => completions.run(),
         }
     }

@@ -13,6 +13,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::LimitFlags;
+use crate::config::file::{self, LISTEN};
 use crate::config::{
     AccessLog, AppConfig, AppSettings, Cache, Config, Grant, Grants, InstancePolicy, LogFormat, Name, Quotas,
     RouteConfig, TelemetryConfig, TenantConfig,
@@ -20,16 +21,27 @@ use crate::config::{
 use crate::server::Server;
 use crate::telemetry::logs;
 
-/// Serve a component over HTTP/1.1 until SIGTERM or SIGINT; a second signal
-/// cuts what is still in flight.
+/// What is said of a component on the command line is said in the file if
+/// there is one. `LimitFlags` is clap's group of all limits.
+const OF_A_COMPONENT: [&str; 8] =
+    ["component", "env", "allow", "name", "instances", "access_log", "cache", "LimitFlags"];
+
+/// Serve a component, or what a configuration names, over HTTP/1.1 until
+/// SIGTERM or SIGINT; a second signal cuts what is still in flight.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The component's file.
-    component: PathBuf,
+    #[arg(required_unless_present = "config")]
+    component: Option<PathBuf>,
+
+    /// A configuration file instead of a component and its flags; of those,
+    /// only `--listen`, `--log` and `--log-format` may stand beside it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_A_COMPONENT)]
+    config: Option<PathBuf>,
 
     /// Address to listen on; may be given several times. Port 0 takes a free
-    /// one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    /// one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
     listen: Vec<SocketAddr>,
 
     /// Environment variable for the guest; may be given several times.
@@ -51,14 +63,14 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = Instances::PerRequest)]
     instances: Instances,
 
-    /// The form of log lines, on standard error.
-    #[arg(long, value_enum, default_value_t = LogForm::Text)]
-    log_format: LogForm,
+    /// The form of log lines, on standard error [default: text].
+    #[arg(long, value_enum)]
+    log_format: Option<LogForm>,
 
     /// Which log lines: a level, or `tracing` directives such as
-    /// `info,innkeeper=debug`.
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    log: String,
+    /// `info,innkeeper=debug` [default: info].
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
 
     /// Whether there is a log line for each exchange.
     #[arg(long, value_enum, default_value_t = Switch::On)]
@@ -93,7 +105,7 @@ enum Switch {
 
 impl Serve {
     pub fn run(self) -> Result<ExitCode> {
-        let config = self.config();
+        let config = self.config()?;
         let telemetry = &config.telemetry;
         let access_log = telemetry.access_log == AccessLog::Log;
         let _guard = logs::start(telemetry.log_format, &telemetry.log_filter, access_log)
@@ -106,15 +118,44 @@ impl Serve {
         runtime.block_on(serve(config))
     }
 
-    fn config(self) -> Config {
+    /// What a file says, or the flags.
+    fn config(self) -> Result<Config> {
+        let (listen, log_filter, log_format) = (self.listen.clone(), self.log.clone(), self.log_format);
+        let mut config = match &self.config {
+            Some(path) => file::load(path)
+                .map_err(|problems| anyhow::anyhow!("{} cannot be served\n{problems}", path.display()))?,
+            None => self.config_of_flags()?,
+        };
+        if !listen.is_empty() {
+            config.listen = listen;
+        }
+        if let Some(filter) = log_filter {
+            config.telemetry.log_filter = filter;
+        }
+        if let Some(form) = log_format {
+            config.telemetry.log_format = match form {
+                LogForm::Text => LogFormat::Text,
+                LogForm::Json => LogFormat::Json,
+            };
+        }
+        Ok(config)
+    }
+
+    fn config_of_flags(self) -> Result<Config> {
+        let component =
+            self.component.context("there is nothing to serve; name a component or a --config")?;
         let limits = self.limits.limits();
         let name = self.name.unwrap_or_else(|| {
-            let stem = self.component.file_stem().unwrap_or_default();
+            let stem = component.file_stem().unwrap_or_default();
             Name::resembling(&stem.to_string_lossy())
         });
+        let grants = Grants::of(self.allow);
+        for directory in &grants.directories {
+            directory.check().map_err(anyhow::Error::msg)?;
+        }
         let quotas = Quotas::all_of(&limits);
-        Config {
-            listen: self.listen,
+        Ok(Config {
+            listen: vec![LISTEN],
             cache: match self.cache {
                 None => Cache::Default,
                 Some(directory) if directory.as_os_str() == "off" => Cache::Off,
@@ -123,11 +164,6 @@ impl Serve {
             state: None,
             admin: None,
             telemetry: TelemetryConfig {
-                log_format: match self.log_format {
-                    LogForm::Text => LogFormat::Text,
-                    LogForm::Json => LogFormat::Json,
-                },
-                log_filter: self.log,
                 access_log: if self.access_log == Switch::On { AccessLog::Log } else { AccessLog::Off },
                 ..TelemetryConfig::default()
             },
@@ -139,7 +175,7 @@ impl Serve {
             apps: vec![AppConfig {
                 tenant: name.clone(),
                 name,
-                component: Some(self.component),
+                component: Some(component),
                 routes: vec![RouteConfig::everything()],
                 settings: AppSettings {
                     env: self.env,
@@ -148,12 +184,12 @@ impl Serve {
                         Instances::PerRequest => InstancePolicy::PerRequest,
                         Instances::Pooled => InstancePolicy::Pooled,
                     },
-                    grants: Grants::of(self.allow),
+                    grants,
                     limits: Arc::new(limits.clone()),
                 },
             }],
             limits,
-        }
+        })
     }
 }
 

@@ -93,7 +93,7 @@ impl Deployer {
                     let Some(record) = store.app(&name)? else { return Ok(()) };
                     let mut serving = record.serving;
                     serving.canary = None;
-                    store.set_serving(&name, serving, Event::by_host(Action::AutoRolledBack, detail))
+                    store.set_serving(&name, serving, Event { action: Action::AutoRolledBack, by: "host".to_owned(), detail })
                 });
                 if let Err(error) = written.await {
                     tracing::error!(app = %taken.app.name, "a roll-back is in effect and could not be written down: {error}");
@@ -168,8 +168,15 @@ fn of_file(
 
 fn open_store(directory: &std::path::Path) -> Result<Store> {
     let (store, recovery) = Store::open(directory)?;
-    for problem in recovery.problems() {
-        tracing::error!("state directory: {problem}");
+    for damaged in &recovery.damaged {
+        tracing::error!(app = %damaged.app, version = damaged.number, "{damaged}");
+    }
+    if recovery.uploads_removed > 0 || !recovery.components_removed.is_empty() {
+        tracing::info!(
+            uploads = recovery.uploads_removed,
+            components = recovery.components_removed.len(),
+            "removed what deploys have left that were not finished"
+        );
     }
     Ok(store)
 }

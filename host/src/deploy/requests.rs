@@ -118,7 +118,7 @@ impl Actor {
     }
 
     fn event(&self, action: Action, detail: String) -> Event {
-        Event::new(&self.name, action, detail)
+        Event { action, by: self.name.clone(), detail }
     }
 }
 
@@ -161,7 +161,8 @@ impl Deployer {
         let version = self
             .write(move |store| {
                 if store.app(&app_name)?.is_none() {
-                    store.put_app(&record, Event::new(&by, Action::Created, "by its first deploy".to_owned()))?;
+                    let detail = "by its first deploy".to_owned();
+                    store.put_app(&record, Event { action: Action::Created, by: by.clone(), detail })?;
                 }
                 store.add_version(&app_name, sha256, bytes, &by, &note)
             })
@@ -270,7 +271,7 @@ impl Deployer {
     /// # Errors
     /// What is wrong with it, the host's configuration file having it already,
     /// routes that are another's.
-    pub async fn put_app(&self, spec: AppSpec, actor: &Actor) -> Result<(), DeployError> {
+    pub async fn put_app(&self, spec: AppSpec, actor: &Actor) -> Result<Name, DeployError> {
         let _one_at_a_time = self.changing.lock().await;
         let limits = self.file.lock().limits.clone();
         let config = app_of(&spec, &limits).map_err(|problems| DeployError::Refused(problems.to_string()))?;
@@ -297,7 +298,8 @@ impl Deployer {
         let wanted = Wanted { config, origin: Origin::Deployed, versions };
         let action = if before.is_some() { Action::Configured } else { Action::Created };
         let event = actor.event(action, String::new());
-        self.apply(wanted, move |store| store.put_app(&record, event)).await
+        self.apply(wanted, move |store| store.put_app(&record, event).map(|_| ())).await?;
+        Ok(name)
     }
 
     /// Deletes an app that was deployed, its versions included.
@@ -335,7 +337,7 @@ impl Deployer {
             all = with_quotas(&all, name, patch)?;
         }
         let event = actor.event(Action::QuotasChanged, format!("tenant {tenant}: {value}"));
-        self.write({ let tenant = tenant.clone(); move |store| store.set_quotas(&tenant, value, event) }).await?;
+        self.write({ let tenant = tenant.clone(); move |store| store.set_quotas(&tenant, &value, event) }).await?;
         self.apps.change(Change { terms: Some(all), ..Change::default() }).await?;
         Ok(())
     }
@@ -428,7 +430,9 @@ pub(super) fn with_quotas(terms: &Terms, tenant: &Name, patch: &Value) -> Result
         .map_err(|error| DeployError::Refused(format!("quotas of tenant {tenant}: {error}")))?;
     let mut terms = terms.clone();
     let TenantConfig { quotas, hosts } = terms.of(tenant);
-    let quotas = spec.over(&quotas).map_err(|problem| DeployError::Refused(format!("quotas of tenant {tenant}: {problem}")))?;
+    let mut changed = quotas;
+    spec.apply(&mut changed);
+    let quotas = changed;
     terms.tenants.insert(tenant.clone(), TenantConfig { quotas, hosts });
     Ok(terms)
 }

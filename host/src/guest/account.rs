@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::guest::budget::Budget;
 use crate::guest::demotion::Share;
-use crate::guest::stdio::LogQuota;
+use crate::guest::log::LogQuota;
 use crate::wire::ledger::Ledger;
 
 /// A tenant's means.

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
@@ -54,6 +56,7 @@ pub struct Steering {
     ready: AtomicBool,
     drain_wanted: Notify,
     reloading: tokio::sync::Mutex<()>,
+    started: Instant,
 }
 
 /// What reading the configuration again came to.
@@ -84,6 +87,7 @@ impl Steering {
             ready: AtomicBool::new(false),
             drain_wanted: Notify::new(),
             reloading: tokio::sync::Mutex::new(()),
+            started: Instant::now(),
         }
     }
 
@@ -125,6 +129,11 @@ impl Steering {
     /// word to stop.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Time since it was made.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// The addresses that it listens on.

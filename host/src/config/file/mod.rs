@@ -14,9 +14,10 @@ mod schema;
 
 use std::path::Path;
 
+pub use host::LISTEN;
 pub use problems::{Problem, Problems};
 pub use raw::{AppSpec, Instances, Route, SecretSource};
-pub use raw_limits::AppLimits;
+pub use raw_limits::{AppLimits, Quotas as QuotaSpec};
 pub use schema::schema;
 
 use super::{AppConfig, Config, Limits};

@@ -4,6 +4,7 @@ mod support;
 mod devtools;
 
 mod cli;
+mod config;
 mod serve;
 mod examples;
 mod framing_in;

@@ -129,7 +129,16 @@ impl GuestLog {
             return;
         };
         if dropped > 0 {
-            tracing::warn!(target: "guest", tenant, app, "{dropped} lines of the guest were dropped: over log_bytes_per_second");
+            let limit = self.shared.own.lock().bucket.bytes_per_second;
+            let tenant_limit = self.shared.quota.bucket.lock().bytes_per_second;
+            tracing::warn!(
+                target: "guest",
+                tenant,
+                app,
+                log_bytes_per_second = limit,
+                tenant_log_bytes_per_second = tenant_limit,
+                "{dropped} lines of the guest were dropped"
+            );
         }
         let text = printable(line);
         match stream {

@@ -64,7 +64,6 @@ pub mod event;
 pub mod rewording;
 pub mod app;
 pub mod guest;
-pub mod state;
 pub mod config;
 pub mod state;
 pub mod deploy;

@@ -45,7 +45,8 @@ pub(super) async fn show(
     actor: Actor,
     Path(app): Path<String>,
 ) -> Result<Json<AppView>, Problem> {
-    Ok(Json(view(&find(&state, &actor, &app)?)))
+    let app = find(&state, &actor, &app)?;
+    Ok(Json(view(&app)))
 }
 
 pub(super) async fn put(

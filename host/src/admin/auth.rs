@@ -26,7 +26,7 @@ pub(super) struct Tokens {
 }
 
 /// Why a request was not done.
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     message: String,
 }

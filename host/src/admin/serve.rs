@@ -88,7 +88,7 @@ impl Socket {
             let Ok(place) = places.clone().acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,
-                _ = stopped.wait_for(|stopped| *stopped) => break,
+                () = told(&mut stopped) => break,
             };
             match accepted {
                 Ok(stream) => {
@@ -125,7 +125,7 @@ async fn connection(stream: Box<dyn Stream>, router: Router, mut stopped: watch:
     tokio::pin!(serving);
     let served = tokio::select! {
         served = &mut serving => served,
-        _ = stopped.wait_for(|stopped| *stopped) => {
+        () = told(&mut stopped) => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
@@ -133,6 +133,11 @@ async fn connection(stream: Box<dyn Stream>, router: Router, mut stopped: watch:
     if let Err(error) = served {
         tracing::debug!(%error, "a connection of the administration broke");
     }
+}
+
+/// Waits for the word to stop; whoever would say it being gone is as good.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// Removes a socket that nobody listens on any more, and nothing else.

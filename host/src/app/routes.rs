@@ -70,13 +70,19 @@ struct Place<T> {
     stripped: usize,
 }
 
+impl<T> Default for RouteTable<T> {
+    fn default() -> Self {
+        RouteTable { only: None, hosts: Tree::default(), any_host: Tree::default() }
+    }
+}
+
 impl<T: Clone> RouteTable<T> {
     /// A table of `routes`, each with its target.
     ///
     /// # Errors
     /// Two routes that are for the same host, path and method.
     pub fn new(routes: impl IntoIterator<Item = (RouteConfig, T)>) -> Result<Self, Overlap> {
-        let mut table = RouteTable { only: None, hosts: Tree::default(), any_host: Tree::default() };
+        let mut table = RouteTable::default();
         let mut count = 0_usize;
         for (route, target) in routes {
             table.add(&route, target)?;

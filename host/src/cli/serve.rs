@@ -115,7 +115,7 @@ impl Serve {
             .enable_all()
             .build()
             .context("cannot start the I/O threads")?;
-        runtime.block_on(serve(config))
+        runtime.block_on(serve(config, again))
     }
 
     /// What a file says, or the flags.
@@ -200,7 +200,7 @@ fn descriptors(config: &Config) -> u64 {
     (config.limits.connections_max as u64).saturating_add(sockets).saturating_add(64)
 }
 
-async fn serve(config: Config) -> Result<ExitCode> {
+async fn serve(config: Config, again: Option<Again>) -> Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let server = Server::bind(&config).await?;
@@ -208,6 +208,10 @@ async fn serve(config: Config) -> Result<ExitCode> {
         // What a script that started us with port 0 waits for.
         println!("listening on http://{address}/");
     }
+    if let Some(address) = server.admin_address() {
+        println!("administration on {address}");
+    }
+    let reloading = again.map(|again| again.start(server.steering())).transpose()?;
     for app in &config.apps {
         let component = app.component.as_ref().map(|path| path.display());
         tracing::info!(app = %app.name, component = component.map(tracing::field::display), "serving");
@@ -226,6 +230,7 @@ async fn serve(config: Config) -> Result<ExitCode> {
         next().await;
     };
     let report = server.run(stop, cut).await;
+    drop(reloading);
     tracing::info!(
         target: "drain",
         finished = report.finished,

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::app::served::{Origin, Wanted};
 use crate::app::{Apps, Change, Outcome, Terms};
-use crate::config::{AppConfig, Config, Limits, Name};
+use crate::config::{AppConfig, Config, Limits};
 use crate::deploy::sources::{deployed_app, of_serving};
 use crate::state::{Action, Event, Store};
 
@@ -169,7 +169,14 @@ fn of_file(
 fn open_store(directory: &std::path::Path) -> Result<Store> {
     let (store, recovery) = Store::open(directory)?;
     for damaged in &recovery.damaged {
-        tracing::error!(app = %damaged.app, version = damaged.number, "{damaged}");
+        let (sha256, found) = (damaged.sha256, damaged.bytes_found);
+        tracing::error!(
+            app = %damaged.app,
+            version = damaged.number,
+            %sha256,
+            "the component of a version is {}; deploy it again",
+            if found.is_none() { "missing" } else { "damaged" }
+        );
     }
     if recovery.uploads_removed > 0 || !recovery.components_removed.is_empty() {
         tracing::info!(

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::{self, ResourceTable};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, UpdateDeadline};
-use wasmtime_wasi::{DirPerms, FilePerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::config::{AppSettings, DirectoryGrant, InstancePolicy, Limits};
 use crate::guest::account::Account;
@@ -352,12 +352,8 @@ impl Quota {
 /// configuration was read is not there for the guest, and the log says so.
 fn open_directories(builder: &mut WasiCtxBuilder, directories: &[DirectoryGrant]) {
     for DirectoryGrant { host, guest, writable } in directories {
-        let (directory, files) = if *writable {
-            (DirPerms::all(), FilePerms::all())
-        } else {
-            (DirPerms::READ, FilePerms::READ)
-        };
-        if let Err(error) = builder.preopened_dir(host, guest, directory, files) {
+        let perms = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+        if let Err(error) = builder.preopened_dir(host, guest, perms) {
             tracing::error!(directory = %host.display(), "cannot open a granted directory: {error:#}");
         }
     }

@@ -19,7 +19,7 @@ use crate::telemetry::access::AccessLogger;
 use crate::telemetry::ended::EndedExchange;
 use crate::telemetry::metrics::{Metrics, Refusal};
 use crate::telemetry::request_id::RequestId;
-use crate::telemetry::trace::{Trace, Traces};
+use crate::telemetry::trace::{Trace, TraceContext, Traces};
 use crate::wire::error::ClientFault;
 use crate::wire::exchange::Exchange;
 use crate::wire::http1::head::Overlay;
@@ -30,7 +30,7 @@ pub struct Telemetry {
     metrics: Arc<Metrics>,
     access: AccessLogger,
     request_id_header: Option<Arc<str>>,
-    traces: Option<(Traces, f64)>,
+    traces: Option<Traces>,
 }
 
 /// What was found out about an exchange at its begin.
@@ -45,7 +45,7 @@ impl Telemetry {
     /// An access log that cannot be opened, a collector that cannot be used.
     pub fn start(config: &TelemetryConfig) -> Result<Self> {
         let traces = match &config.traces {
-            Some(traces) => Some((Traces::start(traces)?, traces.sample_ratio)),
+            Some(traces) => Some(Traces::start(traces)?),
             None => None,
         };
         Ok(Telemetry {
@@ -75,9 +75,9 @@ impl Telemetry {
             overlay.set.push((name.as_ref().to_owned(), id.clone().into_bytes()));
             exchange.with_response(|response| response.set_request_id(name.clone(), id));
         }
-        let trace = self.traces.as_ref().map(|(_, sample_ratio)| {
-            let trace = Trace::continue_or_begin(exchange.head(), *sample_ratio);
-            trace.hand_on(&mut overlay);
+        let trace = self.traces.as_ref().map(|traces| {
+            let trace = TraceContext::continue_or_begin(exchange.head(), traces.sample_ratio());
+            trace.lay_over(&mut overlay);
             trace
         });
         (Begun { trace }, overlay)
@@ -88,14 +88,14 @@ impl Telemetry {
         if let Some(reason) = fault.and_then(refusal_of) {
             self.metrics.refused(exchange.owner().map(|owner| &owner.tenant), reason);
         }
-        let trace = begun.trace.filter(Trace::is_sampled);
+        let trace = begun.trace.filter(|trace| trace.context.sampled);
         if trace.is_none() && !self.access.is_on() {
             return;
         }
         let ended = EndedExchange::new(exchange);
         self.access.log(&ended);
-        if let (Some((traces, _)), Some(trace)) = (&self.traces, trace) {
-            traces.record(&ended, &trace);
+        if let (Some(traces), Some(trace)) = (&self.traces, trace) {
+            traces.record(&trace, &ended);
         }
     }
 

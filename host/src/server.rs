@@ -3,6 +3,7 @@
 //! `Server::bind` → `Server::addresses` → `Server::run`; a [`Steering`] changes
 //! it meanwhile.
 
+mod gauges;
 mod listeners;
 mod steering;
 
@@ -64,6 +65,7 @@ impl Server {
             roster,
             timeouts,
         }));
+        steering.tell_gauges();
         let admin = match &config.admin {
             Some(admin) => Some(Admin::bind(admin, steering.clone()).await?),
             None => None,
@@ -119,10 +121,10 @@ impl Server {
                 () = &mut cut => {}
             }
         }
-        steering.let_go();
         if !control.advance(Phase::Draining) {
             tracing::info!(target: "drain", "draining: the app has closed its server");
         }
+        steering.let_go();
         let drain_timeout = limits.drain_timeout;
         tokio::select! {
             drained = timeout(drain_timeout, control.connections_closed()) => {

@@ -125,7 +125,7 @@ pub(super) fn view(app: &App) -> AppView {
 fn loaded(version: &Version) -> LoadedView {
     LoadedView {
         number: version.number,
-        sha256: version.sha256.clone(),
+        sha256: version.sha256.to_string(),
         breaker: match version.breaker.state(Instant::now()) {
             BreakerState::Closed { .. } => "closed",
             BreakerState::Open { .. } => "open",

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use sha2::{Digest as _, Sha256};
 
 use crate::app::breaker::Breaker;
 use crate::app::served::{App, Source};
@@ -16,12 +15,10 @@ use crate::guest::call::warm;
 use crate::guest::component::{Guest, Linked};
 use crate::guest::engine::Engine;
 use crate::guest::instance::Instances;
+use crate::state::Sha256;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::owner::Owner;
 use crate::wire::site::Control;
-
-/// Digits of a SHA-256 that a version is called by.
-const SHORT_DIGITS: usize = 12;
 
 /// Loads components for one host.
 pub struct Loader {
@@ -34,7 +31,7 @@ pub struct Loader {
 /// A component's file, as it was read.
 pub struct Read {
     bytes: Vec<u8>,
-    sha256: String,
+    sha256: Sha256,
 }
 
 impl Loader {
@@ -58,8 +55,7 @@ impl Loader {
     /// A file that cannot be read.
     pub fn read(&self, path: &Path) -> Result<Read> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Read { bytes, sha256 })
+        Ok(Read { sha256: Sha256::of(&bytes), bytes })
     }
 
     /// Compiles and links a component for an app. Blocks, for seconds if it was
@@ -69,7 +65,6 @@ impl Loader {
     /// A component that does not fit, a granted name that has no address.
     pub fn load(&self, app: &App, settings: &Arc<AppSettings>, source: &Source, read: &Read) -> Result<Version> {
         let guest = Guest::load(&self.engine, &self.linked, &read.bytes, &source.path)?;
-        let version: String = read.sha256.chars().take(SHORT_DIGITS).collect();
         let limits = &settings.limits;
         let account = app.tenant.account.clone();
         let owner = Owner {
@@ -77,14 +72,14 @@ impl Loader {
             app: app.name.clone(),
             limits: limits.clone(),
             memory: account.memory.clone(),
-            version,
+            version: read.sha256.short(),
         };
         let instances =
             Instances::new(self.engine.clone(), guest, settings, account, app.log.clone(), self.control.clone())?;
         Ok(Version {
             metrics: self.metrics.for_version(&owner.tenant, &owner.app, &owner.version),
             owner: Arc::new(owner),
-            sha256: read.sha256.clone(),
+            sha256: read.sha256,
             number: source.number,
             settings: settings.clone(),
             instances: Arc::new(instances),
@@ -107,8 +102,8 @@ impl Loader {
 }
 
 impl Read {
-    /// The SHA-256 of what was read, in hex.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
+    /// The SHA-256 of what was read.
+    pub fn sha256(&self) -> Sha256 {
+        self.sha256
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::app::breaker::Breaker;
 use crate::config::AppSettings;
 use crate::guest::instance::Instances;
+use crate::state::Sha256;
 use crate::telemetry::metrics::VersionMetrics;
 use crate::wire::owner::Owner;
 
@@ -16,8 +17,8 @@ use crate::wire::owner::Owner;
 pub struct Version {
     /// What exchanges know of it.
     pub owner: Arc<Owner>,
-    /// The whole SHA-256 of the component, in hex.
-    pub sha256: String,
+    /// The SHA-256 of the component.
+    pub sha256: Sha256,
     /// Its number, if it was deployed.
     pub number: Option<u64>,
     /// With which settings.

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod inspect;
 mod limits;
+mod reload;
 mod schema;
 mod serve;
 

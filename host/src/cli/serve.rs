@@ -13,6 +13,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::LimitFlags;
+use super::reload::Again;
 use crate::config::file::{self, LISTEN};
 use crate::config::{
     AccessLog, AppConfig, AppSettings, Cache, Config, Grant, Grants, InstancePolicy, LogFormat, Name, Quotas,
@@ -67,6 +68,11 @@ pub struct Serve {
     #[arg(long, value_enum)]
     log_format: Option<LogForm>,
 
+    /// Reads the configuration again when the file changes, as SIGHUP has it
+    /// done.
+    #[arg(long, requires = "config")]
+    watch: bool,
+
     /// Which log lines: a level, or `tracing` directives such as
     /// `info,innkeeper=debug` [default: info].
     #[arg(long, value_name = "FILTER")]
@@ -105,6 +111,7 @@ enum Switch {
 
 impl Serve {
     pub fn run(self) -> Result<ExitCode> {
+        let again = self.config.clone().map(|path| Again { path, listen: self.listen.clone(), watch: self.watch });
         let config = self.config()?;
         let telemetry = &config.telemetry;
         let access_log = telemetry.access_log == AccessLog::Log;

@@ -154,7 +154,10 @@ impl Deployer {
         progress(Stage::Compiling);
         let (sha256, bytes) = component;
         let path = self.store()?.component_path(&sha256);
-        self.apps.try_out(&app, &wanted.config.settings, path.into()).await?;
+        if let Err(failures) = self.apps.try_out(&app, &wanted.config.settings, path.into()).await {
+            self.write(move |store| store.discard(&sha256)).await?;
+            return Err(failures.into());
+        }
         progress(Stage::Recording);
         let (app_name, by) = (name.clone(), actor.name.clone());
         let record = self.record_of(&app, actor).await?;

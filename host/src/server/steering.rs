@@ -120,8 +120,11 @@ impl Steering {
         self.ready.store(false, Ordering::Relaxed);
     }
 
-    /// Lets go of what new connections would be made with.
+    /// Lets go of what new connections would be made with, once the server
+    /// drains.
     pub(super) fn let_go(&self) {
+        // Not while a reload puts another in its place.
+        let _config = self.config.lock();
         self.site.store(None);
     }
 
@@ -186,13 +189,15 @@ impl Steering {
         let apps = self.deployer.configure(&config).await?;
         self.listeners.adopt(fresh, &config.listen);
         let limits = Arc::new(config.limits.clone());
+        let mut current = self.config.lock();
         if let Some(site) = self.site.load_full() {
             let timeouts = Arc::new(Timeouts::new(&limits));
             let (drain, roster) = (site.drain.clone(), site.roster.clone());
             self.site.store(Some(Arc::new(Site { limits: limits.clone(), timeouts, drain, roster })));
         }
         self.limits.store(limits);
-        *self.config.lock() = config;
+        *current = config;
+        drop(current);
         if self.is_ready() {
             self.accept();
         }

@@ -24,7 +24,8 @@ use crate::guest::cpu::{has_yielded, holding_back, thread_time};
 use crate::guest::demotion::queue::{Call, Done, Place, Queue, Turn};
 
 /// How much nicer than the I/O threads: enough that they get the processor
-/// whenever they want it, and no privilege is needed to ask for it.
+/// when they want it; not so much that a thread which holds a lock of theirs
+/// hardly ever runs (`docs/decisions/009`). It needs no privilege.
 const NICENESS: i32 = 10;
 
 /// Fewest threads. With one alone, a call that is in a long host function,

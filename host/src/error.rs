@@ -131,16 +131,16 @@ impl Fault {
     pub fn consequence(&self) -> Consequence {
         let row = |status, level, close| Consequence { status, level, close, hint: None, crash: false };
         let crash = || Consequence { crash: true, ..row(Some(500), Level::ERROR, false) };
-        let later = |wait| Consequence { hint: Some(Hint::RetryAfter(wait)), ..row(Some(503), Level::WARN, false) };
+        let later =
+            |wait| Consequence { hint: Some(Hint::RetryAfter(wait)), ..row(Some(503), Level::WARN, false) };
         let soon = Duration::from_secs(1);
         match self {
             Fault::Client(fault) => row(Some(fault.status()), Level::DEBUG, fault.closes()),
             Fault::ClientGone | Fault::Destroyed | Fault::ConnectRefused => row(None, Level::DEBUG, true),
             Fault::NoRoute => row(Some(404), Level::DEBUG, false),
-            Fault::MethodNotAllowed(allow) => Consequence {
-                hint: Some(Hint::Allow(allow.clone())),
-                ..row(Some(405), Level::DEBUG, false)
-            },
+            Fault::MethodNotAllowed(allow) => {
+                Consequence { hint: Some(Hint::Allow(allow.clone())), ..row(Some(405), Level::DEBUG, false) }
+            }
             Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true),
             Fault::RequestTimeout => row(Some(408), Level::INFO, true),
             Fault::GaveUp => row(Some(500), Level::INFO, true),

@@ -54,17 +54,20 @@ impl Server {
         let deployer = Arc::new(Deployer::open(config, apps.clone()).await?);
         deployer.configure(config).await.context("the apps cannot be served")?;
         let listeners = Listeners::bind(&config.listen)?;
-        let steering = Arc::new(Steering::new(config, steering::Parts {
-            apps,
-            telemetry,
-            deployer,
-            listeners,
-            control,
-            drain,
-            census,
-            roster,
-            timeouts,
-        }));
+        let steering = Arc::new(Steering::new(
+            config,
+            steering::Parts {
+                apps,
+                telemetry,
+                deployer,
+                listeners,
+                control,
+                drain,
+                census,
+                roster,
+                timeouts,
+            },
+        ));
         steering.tell_gauges();
         let admin = match &config.admin {
             Some(admin) => Some(Admin::bind(admin, steering.clone()).await?),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::app::{Apps, TakenBack};
 use crate::app::admission::Permit;
 use crate::app::breaker::Entry;
 use crate::app::routes::Miss;
 use crate::app::served::App;
 use crate::app::version::Version;
+use crate::app::{Apps, TakenBack};
 use crate::error::Fault;
 use crate::guest::component::Exports;
 use crate::guest::instance::Instances;
@@ -171,7 +171,12 @@ impl Stay {
         // What the host answered for reasons of its own is not the version's.
         version.health.record(crashed || (then.is_none() && record.status >= 500));
         if let Some((answers, errors)) = self.app.take_back(version) {
-            apps.note_taken_back(TakenBack { app: self.app.clone(), version: version.clone(), answers, errors });
+            apps.note_taken_back(TakenBack {
+                app: self.app.clone(),
+                version: version.clone(),
+                answers,
+                errors,
+            });
         }
     }
 }

@@ -130,7 +130,8 @@ async fn document(_: Actor) -> Json<Value> {
 
 /// The OpenAPI document (3.1) of the administration.
 pub fn openapi() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
+    let settings = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
     let error = schema::<ErrorView>(&mut generator);
     let mut paths = Map::new();
@@ -156,7 +157,8 @@ pub fn openapi() -> Value {
 }
 
 fn describe(operation: &Operation, error: &Value, generator: &mut SchemaGenerator) -> Value {
-    let in_path = operation.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let in_path =
+        operation.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     let mut parameters: Vec<_> = in_path
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();

@@ -78,7 +78,8 @@ pub(super) async fn history(
     let store = state.steering.deployer().store()?.clone();
     let limit = limit.or(HISTORY_DEFAULT);
     let history = spawn_blocking(move || store.history(Some(&name), limit)).await;
-    let history = history.map_err(|error| DeployError::Broken(error.to_string()))?.map_err(DeployError::from)?;
+    let history =
+        history.map_err(|error| DeployError::Broken(error.to_string()))?.map_err(DeployError::from)?;
     Ok(Json(
         history
             .into_iter()

@@ -71,7 +71,8 @@ pub(super) async fn cut_exchange(
         presence.exchange().is_some_and(|exchange| exchange.id() == id && sees(&actor, &exchange))
     };
     let present = state.steering.roster().list(1, is_it);
-    let presence = present.first().ok_or_else(|| Problem::not_found(format!("there is no exchange {id} in flight")))?;
+    let presence =
+        present.first().ok_or_else(|| Problem::not_found(format!("there is no exchange {id} in flight")))?;
     Ok(Json(cut(presence, &actor)))
 }
 

@@ -55,7 +55,8 @@ impl Socket {
         match address {
             AdminAddress::Tcp(address) => {
                 let listener = TcpListener::bind(address).await;
-                let listener = listener.with_context(|| format!("cannot listen on {address} for administration"))?;
+                let listener =
+                    listener.with_context(|| format!("cannot listen on {address} for administration"))?;
                 let bound = listener.local_addr()?;
                 Ok(Socket::Tcp(listener, bound))
             }
@@ -145,7 +146,10 @@ async fn remove_left_behind(path: &Path) -> Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(_) => return Ok(()),
         Ok(found) if !found.file_type().is_socket() => {
-            bail!("{} is there already, and is no socket; choose another path for admin.listen", path.display())
+            bail!(
+                "{} is there already, and is no socket; choose another path for admin.listen",
+                path.display()
+            )
         }
         Ok(_) => {}
     }

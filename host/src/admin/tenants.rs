@@ -34,7 +34,9 @@ pub(super) async fn show(
 ) -> Result<Json<TenantView>, Problem> {
     let name: Name = tenant.parse().map_err(Problem::bad_request)?;
     let tenant = state.steering.apps().find_tenant(&name).filter(|_| actor.may(&name));
-    tenant.map(|tenant| Json(view(&tenant))).ok_or_else(|| Problem::not_found(format!("there is no tenant {name}")))
+    tenant
+        .map(|tenant| Json(view(&tenant)))
+        .ok_or_else(|| Problem::not_found(format!("there is no tenant {name}")))
 }
 
 pub(super) async fn set_quotas(

@@ -89,7 +89,8 @@ pub(super) async fn deploy(
                 Stage::Activating => DeployProgress::Activating,
             });
         };
-        let deployed = deployer.deploy(&name, (sha256, bytes), activation, query.note, &actor, progress).await;
+        let deployed =
+            deployer.deploy(&name, (sha256, bytes), activation, query.note, &actor, progress).await;
         match deployed {
             Ok(Deployed { version, active }) => {
                 tracing::info!(app = %name, version = version.number, active, by = actor.name, "deployed");
@@ -114,14 +115,19 @@ async fn receive(mut upload: Upload, body: Body) -> Result<(Sha256, u64), Proble
     let mut pieces = body.into_data_stream();
     let mut received = 0_u64;
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| Problem::bad_request(format!("the component did not come to its end: {error}")))?;
+        let piece = piece.map_err(|error| {
+            Problem::bad_request(format!("the component did not come to its end: {error}"))
+        })?;
         received += piece.len() as u64;
         if received > COMPONENT_BYTES_MAX {
-            let message = format!("a component has at most {COMPONENT_BYTES_MAX} bytes; build it without debug information");
+            let message = format!(
+                "a component has at most {COMPONENT_BYTES_MAX} bytes; build it without debug information"
+            );
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
         let written = spawn_blocking(move || upload.write(&piece).map(|()| upload)).await;
-        upload = written.map_err(|error| DeployError::Broken(error.to_string()))?.map_err(DeployError::from)?;
+        upload =
+            written.map_err(|error| DeployError::Broken(error.to_string()))?.map_err(DeployError::from)?;
     }
     if received == 0 {
         return Err(Problem::bad_request("there is no component in the body; send its bytes"));

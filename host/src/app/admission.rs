@@ -142,7 +142,15 @@ impl Lane {
                 return Err(Fault::Overloaded { host: host_full, in_flight });
             }
             let wait_max = lane.wait_max;
-            (Waiting { gate: self.gate.clone(), lane: self.index, turn: state.queue(self.index), over: false }, wait_max)
+            (
+                Waiting {
+                    gate: self.gate.clone(),
+                    lane: self.index,
+                    turn: state.queue(self.index),
+                    over: false,
+                },
+                wait_max,
+            )
         };
         match timeout(wait_max, waiting.turn()).await {
             Ok(permit) => Ok(permit),
@@ -349,7 +357,10 @@ mod tests {
         let second = one.admit();
         tokio::pin!(second);
         assert!(timeout(Duration::from_millis(500), &mut second).await.is_err(), "it waits");
-        assert!(matches!(one.admit().await, Err(Fault::Overloaded { host: false, in_flight: 1 })), "the queue is full");
+        assert!(
+            matches!(one.admit().await, Err(Fault::Overloaded { host: false, in_flight: 1 })),
+            "the queue is full"
+        );
         drop(first);
         assert!(second.await.is_ok());
         assert_eq!(one.occupancy().in_flight, 0);
@@ -368,7 +379,8 @@ mod tests {
     async fn a_full_host_serves_the_tenant_with_the_least_first() {
         let gate = Gate::new(3, 1);
         let (greedy, modest) = (gate.lane(&quotas(3, 9)), gate.lane(&quotas(3, 9)));
-        let mut held = vec![greedy.try_admit().unwrap(), greedy.try_admit().unwrap(), greedy.try_admit().unwrap()];
+        let mut held =
+            vec![greedy.try_admit().unwrap(), greedy.try_admit().unwrap(), greedy.try_admit().unwrap()];
         let (more, wanted) = (greedy.admit(), modest.admit());
         tokio::pin!(more, wanted);
         // Both wait, the greedy one for longer.

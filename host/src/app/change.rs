@@ -118,7 +118,8 @@ impl Apps {
             let read = apps.loader.read(&source.path)?;
             apps.loader.load(&app, &settings, &source, &read)
         });
-        let version = loading.await.map_err(broke_off)?.map_err(|error| Failures(vec![format!("{error:#}")]))?;
+        let version =
+            loading.await.map_err(broke_off)?.map_err(|error| Failures(vec![format!("{error:#}")]))?;
         self.loader.warm(&version).await.map_err(|error| Failures(vec![format!("{error:#}")]))
     }
 
@@ -159,7 +160,11 @@ impl Apps {
             }
         });
         let failures = loading.failures.into_inner();
-        if failures.is_empty() { Ok(built.into_inner().into_values().collect()) } else { Err(Failures(failures)) }
+        if failures.is_empty() {
+            Ok(built.into_inner().into_values().collect())
+        } else {
+            Err(Failures(failures))
+        }
     }
 
     /// Starts each version that is not there yet.
@@ -188,7 +193,8 @@ impl Apps {
         for name in &change.remove {
             apps.remove(name);
         }
-        let mut routes: BTreeMap<_, _> = apps.iter().map(|(name, app)| (name.clone(), app.wanted().config.routes)).collect();
+        let mut routes: BTreeMap<_, _> =
+            apps.iter().map(|(name, app)| (name.clone(), app.wanted().config.routes)).collect();
         for Built { app, wanted, .. } in &built {
             apps.insert(app.name.clone(), app.clone());
             routes.insert(app.name.clone(), wanted.config.routes.clone());
@@ -273,7 +279,9 @@ impl Loading<'_> {
     ) -> Option<Arc<Version>> {
         let loaded = self.loader.read(&source.path).and_then(|read| {
             let same = |version: &&Arc<Version>| {
-                version.sha256 == read.sha256() && version.settings == *settings && version.number == source.number
+                version.sha256 == read.sha256()
+                    && version.settings == *settings
+                    && version.number == source.number
             };
             match before.loaded().find(same) {
                 Some(version) => Ok(version.clone()),

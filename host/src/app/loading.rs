@@ -63,7 +63,13 @@ impl Loader {
     ///
     /// # Errors
     /// A component that does not fit, a granted name that has no address.
-    pub fn load(&self, app: &App, settings: &Arc<AppSettings>, source: &Source, read: &Read) -> Result<Version> {
+    pub fn load(
+        &self,
+        app: &App,
+        settings: &Arc<AppSettings>,
+        source: &Source,
+        read: &Read,
+    ) -> Result<Version> {
         let guest = Guest::load(&self.engine, &self.linked, &read.bytes, &source.path)?;
         let limits = &settings.limits;
         let account = app.tenant.account.clone();
@@ -74,8 +80,14 @@ impl Loader {
             memory: account.memory.clone(),
             version: read.sha256.short(),
         };
-        let instances =
-            Instances::new(self.engine.clone(), guest, settings, account, app.log.clone(), self.control.clone())?;
+        let instances = Instances::new(
+            self.engine.clone(),
+            guest,
+            settings,
+            account,
+            app.log.clone(),
+            self.control.clone(),
+        )?;
         Ok(Version {
             metrics: self.metrics.for_version(&owner.tenant, &owner.app, &owner.version),
             owner: Arc::new(owner),
@@ -83,7 +95,11 @@ impl Loader {
             number: source.number,
             settings: settings.clone(),
             instances: Arc::new(instances),
-            breaker: Arc::new(Breaker::new(limits.crashes_max, limits.crash_backoff, limits.crash_backoff_max)),
+            breaker: Arc::new(Breaker::new(
+                limits.crashes_max,
+                limits.crash_backoff,
+                limits.crash_backoff_max,
+            )),
             health: Health::default(),
         })
     }

@@ -134,7 +134,13 @@ mod tests {
         assert!(covers(&suffix("a.example"), &suffix("y.a.example")));
         assert!(covers(&exact("a.example"), &exact("a.example")));
         assert!(covers(&HostPattern::Any, &HostPattern::Any));
-        for other in [exact("a.example"), exact("evila.example"), exact(".a.example"), suffix("example"), HostPattern::Any] {
+        for other in [
+            exact("a.example"),
+            exact("evila.example"),
+            exact(".a.example"),
+            suffix("example"),
+            HostPattern::Any,
+        ] {
             assert!(!covers(&suffix("a.example"), &other), "{other}");
         }
         assert!(!covers(&exact("a.example"), &suffix("a.example")));

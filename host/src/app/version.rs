@@ -75,7 +75,11 @@ pub struct CanaryTerms {
 
 impl Serving {
     /// These versions.
-    pub fn new(current: Option<Arc<Version>>, canary: Option<Canary>, previous: Option<Arc<Version>>) -> Self {
+    pub fn new(
+        current: Option<Arc<Version>>,
+        canary: Option<Canary>,
+        previous: Option<Arc<Version>>,
+    ) -> Self {
         Serving { current, canary, previous, turn: AtomicU32::new(0) }
     }
 
@@ -123,7 +127,8 @@ impl Health {
     pub fn fails(&self, terms: CanaryTerms) -> bool {
         let (answers, errors) = self.counts();
         let allowed = terms.error_rate_max.map(|rate| answers as f64 * rate);
-        answers >= u64::from(terms.requests_min.max(1)) && allowed.is_some_and(|allowed| errors as f64 > allowed)
+        answers >= u64::from(terms.requests_min.max(1))
+            && allowed.is_some_and(|allowed| errors as f64 > allowed)
     }
 }
 

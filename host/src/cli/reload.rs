@@ -56,7 +56,9 @@ impl Again {
         let path = self.path.clone();
         let loaded = match tokio::task::spawn_blocking(move || file::load(&path)).await {
             Ok(loaded) => loaded,
-            Err(error) => return tracing::error!(target: "reload", %error, "reading broke off; nothing has changed"),
+            Err(error) => {
+                return tracing::error!(target: "reload", %error, "reading broke off; nothing has changed");
+            }
         };
         let mut config = match loaded {
             Ok(config) => config,

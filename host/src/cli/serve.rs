@@ -15,9 +15,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::limits::LimitFlags;
 use super::reload::Again;
 use crate::config::file::{self, LISTEN};
+use crate::config::values::Time;
 use crate::config::{
-    AccessLog, AppConfig, AppSettings, Cache, Config, Grant, Grants, InstancePolicy, LogFormat, Name, Quotas,
-    RouteConfig, TelemetryConfig, TenantConfig,
+    AccessLog, AppConfig, AppSettings, Cache, Config, Grant, Grants, InstancePolicy, Limits, LogFormat, Name,
+    Quotas, RouteConfig, TelemetryConfig, TenantConfig,
 };
 use crate::server::Server;
 use crate::telemetry::logs;
@@ -87,6 +88,14 @@ pub struct Serve {
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 
+    /// Requests that wait while `instances_max` are in flight; one more is told 503 at once.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = 0)]
+    queue_max: u32,
+
+    /// Time that one waits before it is told 503.
+    #[arg(long, help_heading = "Guests", value_name = "DURATION", default_value_t = Time(Quotas::within(&Limits::default()).queue_wait_max))]
+    queue_wait_max: Time,
+
     #[command(flatten)]
     limits: LimitFlags,
 }
@@ -111,7 +120,8 @@ enum Switch {
 
 impl Serve {
     pub fn run(self) -> Result<ExitCode> {
-        let again = self.config.clone().map(|path| Again { path, listen: self.listen.clone(), watch: self.watch });
+        let again =
+            self.config.clone().map(|path| Again { path, listen: self.listen.clone(), watch: self.watch });
         let config = self.config()?;
         let telemetry = &config.telemetry;
         let access_log = telemetry.access_log == AccessLog::Log;
@@ -160,7 +170,11 @@ impl Serve {
         for directory in &grants.directories {
             directory.check().map_err(anyhow::Error::msg)?;
         }
-        let quotas = Quotas::all_of(&limits);
+        let quotas = Quotas {
+            queue_max: self.queue_max,
+            queue_wait_max: self.queue_wait_max.0,
+            ..Quotas::all_of(&limits)
+        };
         Ok(Config {
             listen: vec![LISTEN],
             cache: match self.cache {

@@ -48,10 +48,12 @@ impl Quotas {
         }
     }
 
-    /// What the only tenant of a host may use: all of it.
+    /// What the only tenant of a host may use: all of it. Nobody waits: with
+    /// no neighbours, a place that is not there now is not there soon.
     pub fn all_of(limits: &Limits) -> Self {
         Quotas {
             exchanges_max: limits.instances_max,
+            queue_max: 0,
             memory_bytes_max: u64::MAX,
             connections_max: u32::MAX,
             outbound_connections_max: u32::MAX,

@@ -93,7 +93,11 @@ impl Deployer {
                     let Some(record) = store.app(&name)? else { return Ok(()) };
                     let mut serving = record.serving;
                     serving.canary = None;
-                    store.set_serving(&name, serving, Event { action: Action::AutoRolledBack, by: "host".to_owned(), detail })
+                    store.set_serving(
+                        &name,
+                        serving,
+                        Event { action: Action::AutoRolledBack, by: "host".to_owned(), detail },
+                    )
                 });
                 if let Err(error) = written.await {
                     tracing::error!(app = %taken.app.name, "a roll-back is in effect and could not be written down: {error}");
@@ -123,7 +127,8 @@ impl Deployer {
                 }
                 Ok((quotas, deployed, file_apps))
             };
-            let (quotas, deployed, rest) = spawn_blocking(read).await?.context("cannot read the state directory")?;
+            let (quotas, deployed, rest) =
+                spawn_blocking(read).await?.context("cannot read the state directory")?;
             change.apps = deployed;
             file_apps = rest;
             for (tenant, patch) in quotas {

@@ -205,7 +205,15 @@ impl Deployer {
     ) -> Result<(), DeployError> {
         let name = app.name.clone();
         let record = self.stored(&name).await?;
-        if !self.write({ let name = name.clone(); move |store| store.versions(&name) }).await?.iter().any(|known| known.number == version) {
+        if !self
+            .write({
+                let name = name.clone();
+                move |store| store.versions(&name)
+            })
+            .await?
+            .iter()
+            .any(|known| known.number == version)
+        {
             return Err(DeployError::NoVersion { app: name, version });
         }
         let mut serving = record.serving.clone();
@@ -217,7 +225,9 @@ impl Deployer {
                 )));
             }
             Activation::Canary(_) if serving.current == Some(version) => {
-                return Err(DeployError::Refused(format!("version {version} of app {name} answers all requests already")));
+                return Err(DeployError::Refused(format!(
+                    "version {version} of app {name} answers all requests already"
+                )));
             }
             Activation::Canary(terms) => {
                 serving.canary = Some(CanaryRecord {
@@ -256,7 +266,8 @@ impl Deployer {
         let from = match serving.canary.take() {
             Some(canary) => canary.version,
             None => {
-                let previous = serving.previous.take().ok_or_else(|| DeployError::NoPrevious(name.clone()))?;
+                let previous =
+                    serving.previous.take().ok_or_else(|| DeployError::NoPrevious(name.clone()))?;
                 let from = serving.current.replace(previous);
                 serving.previous = from;
                 from.unwrap_or_default()
@@ -289,7 +300,12 @@ impl Deployer {
                 return Err(DeployError::OfFile(name));
             }
         }
-        let before = self.write({ let name = name.clone(); move |store| store.app(&name) }).await?;
+        let before = self
+            .write({
+                let name = name.clone();
+                move |store| store.app(&name)
+            })
+            .await?;
         let record = AppRecord {
             name: name.clone(),
             tenant: config.tenant.clone(),
@@ -316,7 +332,11 @@ impl Deployer {
             return Err(DeployError::OfFile(name.clone()));
         }
         let event = actor.event(Action::Deleted, String::new());
-        self.write({ let name = name.clone(); move |store| store.delete_app(&name, event) }).await?;
+        self.write({
+            let name = name.clone();
+            move |store| store.delete_app(&name, event)
+        })
+        .await?;
         self.apps.change(Change { remove: vec![name.clone()], ..Change::default() }).await?;
         Ok(())
     }
@@ -326,7 +346,12 @@ impl Deployer {
     ///
     /// # Errors
     /// A quota that cannot be, an actor that is not the operator.
-    pub async fn set_quotas(&self, tenant: &Name, quotas: &QuotaSpec, actor: &Actor) -> Result<(), DeployError> {
+    pub async fn set_quotas(
+        &self,
+        tenant: &Name,
+        quotas: &QuotaSpec,
+        actor: &Actor,
+    ) -> Result<(), DeployError> {
         if actor.scope != Scope::Operator {
             return Err(DeployError::Forbidden("quotas are the operator's to set".to_owned()));
         }
@@ -334,13 +359,19 @@ impl Deployer {
         let FileSays { terms, .. } = self.file.lock().clone();
         let value = serde_json::to_value(quotas).map_err(|error| DeployError::Broken(error.to_string()))?;
         let store = self.store()?.clone();
-        let stored = spawn_blocking(move || store.quotas()).await.map_err(|error| DeployError::Broken(error.to_string()))??;
+        let stored = spawn_blocking(move || store.quotas())
+            .await
+            .map_err(|error| DeployError::Broken(error.to_string()))??;
         let mut all = terms;
         for (name, patch) in stored.iter().filter(|(name, _)| *name != tenant).chain([(tenant, &value)]) {
             all = with_quotas(&all, name, patch)?;
         }
         let event = actor.event(Action::QuotasChanged, format!("tenant {tenant}: {value}"));
-        self.write({ let tenant = tenant.clone(); move |store| store.set_quotas(&tenant, &value, event) }).await?;
+        self.write({
+            let tenant = tenant.clone();
+            move |store| store.set_quotas(&tenant, &value, event)
+        })
+        .await?;
         self.apps.change(Change { terms: Some(all), ..Change::default() }).await?;
         Ok(())
     }
@@ -374,7 +405,12 @@ impl Deployer {
     }
 
     async fn stored(&self, name: &Name) -> Result<AppRecord, DeployError> {
-        let record = self.write({ let name = name.clone(); move |store| store.app(&name) }).await?;
+        let record = self
+            .write({
+                let name = name.clone();
+                move |store| store.app(&name)
+            })
+            .await?;
         record.ok_or_else(|| DeployError::NoPrevious(name.clone()))
     }
 
@@ -399,7 +435,9 @@ impl Deployer {
             return Ok(());
         }
         if config.settings.grants != Default::default() {
-            return Err(DeployError::Forbidden("grants are the operator's to give; leave `allow` out".to_owned()));
+            return Err(DeployError::Forbidden(
+                "grants are the operator's to give; leave `allow` out".to_owned(),
+            ));
         }
         if !config.settings.secrets.is_empty() {
             return Err(DeployError::Forbidden(
@@ -462,10 +500,15 @@ impl ActivationSpec {
     pub fn activation(&self) -> Result<Activation, DeployError> {
         let rate = self.error_rate_max;
         if rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
-            return Err(DeployError::Refused(format!("error_rate_max is {}; take 0 to 1", rate.unwrap_or_default())));
+            return Err(DeployError::Refused(format!(
+                "error_rate_max is {}; take 0 to 1",
+                rate.unwrap_or_default()
+            )));
         }
         match self.weight_percent.unwrap_or(100) {
-            0 | 101.. => Err(DeployError::Refused("weight_percent goes from 1 to 100; to end a canary, roll it back".to_owned())),
+            0 | 101.. => Err(DeployError::Refused(
+                "weight_percent goes from 1 to 100; to end a canary, roll it back".to_owned(),
+            )),
             100 => Ok(Activation::Whole),
             weight_percent => Ok(Activation::Canary(CanaryTerms {
                 weight_percent,

@@ -52,11 +52,7 @@ pub enum Stopped {
 ///
 /// # Errors
 /// Why the handler did not return; the instance is gone then.
-pub async fn call(
-    instances: &Arc<Instances>,
-    exchange: Exchange,
-    event: Event,
-) -> Result<(), Stopped> {
+pub async fn call(instances: &Arc<Instances>, exchange: Exchange, event: Event) -> Result<(), Stopped> {
     let share = instances.account().share.clone();
     let instances = instances.clone();
     let running = async move {
@@ -72,10 +68,7 @@ pub async fn call(
 ///
 /// # Errors
 /// Those of [`call`].
-pub async fn wants_upgrade(
-    instances: &Arc<Instances>,
-    exchange: Exchange,
-) -> Result<bool, Stopped> {
+pub async fn wants_upgrade(instances: &Arc<Instances>, exchange: Exchange) -> Result<bool, Stopped> {
     let share = instances.account().share.clone();
     let instances = instances.clone();
     let running = async move {

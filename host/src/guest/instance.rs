@@ -131,7 +131,6 @@ impl Instances {
         self.idle.count()
     }
 
-
     /// Which of the optional exports the guest has.
     pub fn exports(&self) -> Exports {
         self.guest.exports()

@@ -23,13 +23,25 @@ impl Steering {
         let (exchanges, tunnels) = apps.gate().occupancy();
         let limits = self.limits();
         let mut gauges = vec![
-            of_host("innkeeper_ready", "Whether requests should come here.", u8::from(self.is_ready()).into()),
+            of_host(
+                "innkeeper_ready",
+                "Whether requests should come here.",
+                u8::from(self.is_ready()).into(),
+            ),
             of_host("innkeeper_connections", "Open connections.", self.connections() as f64),
-            of_host("innkeeper_connections_max", "Connections that may be open.", limits.connections_max as f64),
+            of_host(
+                "innkeeper_connections_max",
+                "Connections that may be open.",
+                limits.connections_max as f64,
+            ),
             of_host("innkeeper_exchanges", "Exchanges that have a place.", exchanges.in_flight.into()),
             of_host("innkeeper_exchanges_max", "Places for exchanges.", exchanges.max.into()),
             of_host("innkeeper_queued", "Exchanges that wait for a place.", exchanges.queued.into()),
-            of_host("innkeeper_tunnels", "Connections that guests have taken over.", tunnels.in_flight.into()),
+            of_host(
+                "innkeeper_tunnels",
+                "Connections that guests have taken over.",
+                tunnels.in_flight.into(),
+            ),
             of_host("innkeeper_tunnels_max", "Connections that guests may take over.", tunnels.max.into()),
             of_host(
                 "innkeeper_idle_instances",
@@ -80,7 +92,12 @@ fn of_tenant(tenant: &Tenant, gauges: &mut Vec<Gauge>) {
     };
     let (lane, account) = (tenant.lane.occupancy(), &tenant.account);
     let gauge = GaugeKind::Gauge;
-    add("innkeeper_tenant_exchanges", "Exchanges of the tenant that have a place.", gauge, lane.in_flight.into());
+    add(
+        "innkeeper_tenant_exchanges",
+        "Exchanges of the tenant that have a place.",
+        gauge,
+        lane.in_flight.into(),
+    );
     add("innkeeper_tenant_exchanges_max", "Places of the tenant.", gauge, lane.max.into());
     add("innkeeper_tenant_queued", "Exchanges of the tenant that wait.", gauge, lane.queued.into());
     add("innkeeper_tenant_connections", "Connections of the tenant.", gauge, tenant.connections() as f64);

@@ -90,6 +90,8 @@ impl Open {
             let listener = TcpListener::from_std(socket.into())?;
             Ok(Open { asked, bound: listener.local_addr()?, listener: Some(listener), accepting: None })
         };
-        bound().with_context(|| format!("cannot listen on {asked}; choose another address with --listen or listen"))
+        bound().with_context(|| {
+            format!("cannot listen on {asked}; choose another address with --listen or listen")
+        })
     }
 }

@@ -224,9 +224,17 @@ fn within_reach(now: &Config, next: &Config) -> (Limits, Vec<&'static str>) {
     note("cache", now.cache != next.cache);
     note("state", now.state != next.state);
     note("admin", now.admin != next.admin);
-    note("log", (&now.telemetry.log_format, &now.telemetry.log_filter) != (&next.telemetry.log_format, &next.telemetry.log_filter));
+    note(
+        "log",
+        (&now.telemetry.log_format, &now.telemetry.log_filter)
+            != (&next.telemetry.log_format, &next.telemetry.log_filter),
+    );
     note("log.access", now.telemetry.access_log != next.telemetry.access_log);
-    note("telemetry", (&now.telemetry.traces, &now.telemetry.request_id_header) != (&next.telemetry.traces, &next.telemetry.request_id_header));
+    note(
+        "telemetry",
+        (&now.telemetry.traces, &now.telemetry.request_id_header)
+            != (&next.telemetry.traces, &next.telemetry.request_id_header),
+    );
     let limits = Limits {
         instances_max: old.instances_max,
         tunnels_max: old.tunnels_max,

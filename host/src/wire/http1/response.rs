@@ -270,7 +270,12 @@ impl Response {
 
     /// Takes over limits that have changed, for what is set and written from
     /// now on.
-    pub fn set_limits(&mut self, fields: FieldLimits, buffer_bytes_max: usize, reject_body_not_allowed: bool) {
+    pub fn set_limits(
+        &mut self,
+        fields: FieldLimits,
+        buffer_bytes_max: usize,
+        reject_body_not_allowed: bool,
+    ) {
         self.context.field_limits = fields;
         self.context.buffer_bytes_max = buffer_bytes_max;
         self.context.reject_body_not_allowed = reject_body_not_allowed;

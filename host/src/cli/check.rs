@@ -52,38 +52,39 @@ fn load(engine: &Engine, linked: &Linked, component: &Path) -> anyhow::Result<()
 }
 
 fn check_config(path: &Path) -> anyhow::Result<ExitCode> {
-    let config = match file::load(path) {
-        Ok(config) => config,
-        Err(problems) => return Ok(failed(path, &problems.to_string(), problems.problems.len())),
+    let loaded = file::load(path);
+    let judged = match loaded {
+        Ok(config) => file::judge(path, unfit(&config)?).map(|()| config),
+        Err(problems) => Err(problems),
     };
-    let faults = unfit(&config, path)?;
-    if !faults.is_empty() {
-        return Ok(failed(path, &faults.join("\n"), faults.len()));
+    match judged {
+        Ok(config) => {
+            println!("{}", summary(&config).trim_fmt());
+            if let Some(warning) = overcommitment(&config) {
+                println!("{warning}");
+            }
+            println!("{}: fits", path.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            let count = problems.problems.len();
+            let noun = if count == 1 { "problem" } else { "problems" };
+            eprintln!("error: {} has {count} {noun}", path.display());
+            Ok(ExitCode::FAILURE)
+        }
     }
-    println!("{}", summary(&config));
-    if let Some(warning) = overcommitment(&config) {
-        println!("{warning}");
-    }
-    println!("{}: fits", path.display());
-    Ok(ExitCode::SUCCESS)
 }
 
-fn failed(path: &Path, told: &str, count: usize) -> ExitCode {
-    eprintln!("{told}");
-    let noun = if count == 1 { "problem" } else { "problems" };
-    eprintln!("error: {} has {count} {noun}", path.display());
-    ExitCode::FAILURE
-}
-
-/// What each component that does not fit says.
-fn unfit(config: &Config, path: &Path) -> anyhow::Result<Vec<String>> {
+/// What each component that does not fit says, with its key.
+fn unfit(config: &Config) -> anyhow::Result<Vec<(String, String)>> {
     let engine = engine(&config.limits, &config.cache)?;
     let linked = Linked::new(&engine)?;
     let mut faults = Vec::new();
     for (index, app) in config.apps.iter().enumerate() {
         let Some(component) = &app.component else { continue };
         if let Err(error) = load(&engine, &linked, component) {
-            faults.push(format!("{}: app[{index}].component: {error:#}", path.display()));
+            faults.push((format!("app[{index}].component"), format!("{error:#}")));
         }
     }
     Ok(faults)

@@ -177,6 +177,9 @@ fn secrets(
         if spec.env.as_ref().is_some_and(|env| env.contains_key(name)) {
             report.add(&key, format!("{name:?} is in env too; remove one"));
         }
+        if report.is_partly_unread(&key) {
+            continue;
+        }
         secrets.extend(report.take(&key, secret(source, around)).map(|secret| (name.clone(), secret)));
     }
     secrets

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
-use super::problems::Report;
+use super::problems::{Problem, Report};
 use super::raw::Raw;
 use super::raw_limits;
 
@@ -47,6 +47,15 @@ pub(super) fn read(text: &str) -> (Option<Raw>, Report) {
     }
     report.add_at(None, format!("more than {UNREAD_MAX} values cannot be read; mend these first"));
     (None, report)
+}
+
+/// A problem with the value of a key that was found after reading.
+pub(super) fn problem(text: &str, key: &str, message: String) -> Problem {
+    let mut lines = HashMap::new();
+    if let Ok(document) = DeTable::parse(text) {
+        note_lines(text, document.get_ref(), &mut String::new(), &mut lines);
+    }
+    Report::with_lines(lines).problem(key, message)
 }
 
 /// The way from the top of a document to a value.
@@ -193,9 +202,22 @@ fn reworded(error: &Error, place: &Place) -> String {
         let known: Vec<String> = quoted.map(|known| format!("{known:?}")).collect();
         return format!("{unknown:?} is none of the values {}", known.join(", "));
     }
-    let number = ["expected u32", "expected u64", "expected usize"];
-    number.iter().fold(message, |message, kind| message.replace(kind, "expected a whole number"))
+    KINDS.iter().fold(message, |message, (kind, words)| message.replace(kind, words))
 }
+
+/// What serde calls the kinds of values, and what operators do.
+const KINDS: &[(&str, &str)] = &[
+    ("expected u32", "expected a whole number"),
+    ("expected u64", "expected a whole number"),
+    ("expected usize", "expected a whole number"),
+    ("expected f64", "expected a number"),
+    ("expected a boolean", "expected true or false"),
+    ("expected a sequence", "expected a list in [ ]"),
+    ("expected a map", "expected a table"),
+    ("expected struct ", "expected a table: "),
+    ("expected a string", "expected a text in quotes"),
+    ("expected path string", "expected a path in quotes"),
+];
 
 fn unknown_key(unknown: &str, known: &[&str], place: &Place) -> String {
     let in_app_limits = matches!(place.0.as_slice(), [Step::Key(app), Step::Index(_), Step::Key(limits), _]

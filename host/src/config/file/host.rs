@@ -48,9 +48,15 @@ fn tcp_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 pub(super) fn state(raw: Option<&Path>, folder: &Path, report: &mut Report) -> Option<PathBuf> {
-    let state = folder.join(raw?);
+    let state = absolute(folder.join(raw?));
     check_directory("state", &state, report);
     Some(state)
+}
+
+/// The cache takes no relative path, and the rest does not change with the
+/// folder of the process either.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// A directory that is made if it is not there.
@@ -70,7 +76,7 @@ pub(super) fn cache(raw: Option<&str>, state: Option<&Path>, folder: &Path, repo
             Cache::Off
         }
         (Some(directory), _) => {
-            let directory = folder.join(directory);
+            let directory = absolute(folder.join(directory));
             check_directory("cache", &directory, report);
             Cache::Directory(directory)
         }
@@ -227,7 +233,7 @@ pub(super) fn limits(raw: Option<&raw_limits::Limits>, report: &mut Report) -> L
     app_limits(&raw.common(), "limits", &mut limits, report);
     for (name, is_zero) in [
         ("connections_max", limits.connections_max == 0),
-        ("connections_per_peer_max", limits.connections_per_peer_max == 0),
+        ("connections_per_peer_max", limits.connections_per_peer_max == 0 && limits.connections_max > 0),
         ("head_bytes_max", limits.head_bytes_max == 0),
         ("header_count_max", limits.header_count_max == 0),
         ("instances_max", limits.instances_max == 0),

@@ -52,6 +52,21 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, Problems> {
     report.into_result(Some(path), Some(config))
 }
 
+/// Puts problems to keys of a file that was loaded, for what is found out later
+/// than that: components that do not fit.
+///
+/// # Errors
+/// If there are any.
+pub fn judge(path: &Path, found: Vec<(String, String)>) -> Result<(), Problems> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    // Without the file there are no lines, and still the problems.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let problems = found.into_iter().map(|(key, message)| document::problem(&text, &key, message)).collect();
+    Err(Problems { file: Some(path.to_owned()), problems })
+}
+
 /// The app that a specification describes, with the host's `limits` where it
 /// has none of its own. Paths in it must be absolute.
 ///

@@ -68,12 +68,18 @@ impl Report {
     /// Something is wrong with the value of this key, or it is missing.
     pub(super) fn add(&mut self, key: &str, message: impl Into<String>) {
         if !self.unread.iter().any(|unread| is_within(key, unread)) {
-            self.problems.push(Problem {
-                line: self.line(key),
-                key: key.to_owned(),
-                message: message.into(),
-            });
+            self.problems.push(self.problem(key, message.into()));
         }
+    }
+
+    /// What `add` adds.
+    pub(super) fn problem(&self, key: &str, message: String) -> Problem {
+        Problem { line: self.line(key), key: key.to_owned(), message }
+    }
+
+    /// Whether something in the value of this key could not be read.
+    pub(super) fn is_partly_unread(&self, key: &str) -> bool {
+        self.unread.iter().any(|unread| is_within(unread, key))
     }
 
     /// The value of this key cannot be read.

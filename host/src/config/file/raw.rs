@@ -14,6 +14,7 @@ use super::raw_limits::{AppLimits, Limits, Quotas, Tenant, tables};
 /// The configuration of Innkeeper: `innkeeper serve --config FILE`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Configuration")]
 pub struct Raw {
     /// Addresses to listen on, each `HOST:PORT` with an IP address; port 0 takes a free one.
     #[schemars(extend("default" = ["127.0.0.1:8080"]))]

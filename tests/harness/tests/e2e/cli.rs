@@ -46,6 +46,11 @@ fn help_of_check() {
 }
 
 #[test]
+fn help_of_schema() {
+    check_help(&["schema", "--help"], "help-schema");
+}
+
+#[test]
 fn help_of_completions() {
     check_help(&["completions", "--help"], "help-completions");
 }

@@ -8,34 +8,38 @@
 //! 2. [`wire::listener`] accepts, and starts a [`wire::connection`];
 //! 3. [`wire::connection`] waits for a request, reads its head
 //!    ([`wire::http1::head`]) and makes an [`wire::exchange`];
-//! 4. [`handler`] decides which export has it ([`event`]), admits it
-//!    ([`app::admission`]), takes an instance ([`guest::instance`]), calls the
-//!    guest ([`guest::call`]) and finishes;
+//! 4. [`handler`] finds the app that it is for ([`app::routes`]) and the
+//!    version that answers, decides which export has it ([`event`]), admits it
+//!    ([`stay`], [`app::admission`]), takes an instance ([`guest::instance`]),
+//!    calls the guest ([`guest::call`]) and finishes;
 //! 5. the guest's calls (`guest::api`) read the body ([`wire::http1::body`])
 //!    and write the response ([`wire::http1::response`]) through the exchange,
 //!    or have the bare connection (`wire::exchange::tunnel`);
 //! 6. [`wire::connection`] takes the connection back: the next request, or a
 //!    lingering close.
 //!
-//! To embed it, start at [`server::Server`]:
+//! Beside that path: [`deploy`] brings together what the configuration
+//! ([`config`]) and the state directory ([`state`]) say, [`app`] changes what is
+//! served, [`admin`] lets operators do so over HTTP, [`telemetry`] says what
+//! happened.
+//!
+//! To embed it, start at [`server::Server`]. A [`config::Config`] is what a
+//! configuration file says, or made by hand:
 //!
 //! ```no_run
-//! use innkeeper::config::{AppConfig, Cache, Config, Grants, InstancePolicy, Limits};
+//! use std::path::Path;
+//!
+//! use innkeeper::config::file;
 //! use innkeeper::server::Server;
 //!
 //! # async fn example() -> anyhow::Result<()> {
-//! let config = Config {
-//!     listen: vec!["127.0.0.1:0".parse()?],
-//!     app: AppConfig {
-//!         name: "hello".to_owned(),
-//!         component: "hello.wasm".into(),
-//!         env: Vec::new(),
-//!         instances: InstancePolicy::PerRequest,
-//!         grants: Grants::default(),
-//!     },
-//!     limits: Limits::default(),
-//!     cache: Cache::Default,
-//! };
+//! let text = r#"
+//!     listen = ["127.0.0.1:0"]
+//!     [[app]]
+//!     name = "hello"
+//!     component = "hello.wasm"
+//! "#;
+//! let config = file::parse(text, Path::new("/srv/inn/innkeeper.toml"))?;
 //! let server = Server::bind(&config).await?;
 //! println!("listening on {}", server.addresses()[0]);
 //! let report = server.run(std::future::pending(), std::future::pending()).await;

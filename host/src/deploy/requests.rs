@@ -287,6 +287,7 @@ impl Deployer {
     /// routes that are another's.
     pub async fn put_app(&self, spec: AppSpec, actor: &Actor) -> Result<Name, DeployError> {
         let _one_at_a_time = self.changing.lock().await;
+        check_means(&spec, actor)?;
         let limits = self.file.lock().limits.clone();
         let config = app_of(&spec, &limits).map_err(|problems| DeployError::Refused(problems.to_string()))?;
         let name = config.name.clone();
@@ -425,24 +426,13 @@ impl Deployer {
         })
     }
 
-    /// Whether the actor may have such an app: its own tenant, its own hosts,
-    /// nothing that is granted.
+    /// Whether the actor may have such an app: its own tenant, its own hosts.
     fn check_claims(&self, config: &crate::config::AppConfig, actor: &Actor) -> Result<(), DeployError> {
         if !actor.may(&config.tenant) {
             return Err(DeployError::Forbidden(format!("tenant {} is not yours", config.tenant)));
         }
         if actor.scope == Scope::Operator {
             return Ok(());
-        }
-        if config.settings.grants != Default::default() {
-            return Err(DeployError::Forbidden(
-                "grants are the operator's to give; leave `allow` out".to_owned(),
-            ));
-        }
-        if !config.settings.secrets.is_empty() {
-            return Err(DeployError::Forbidden(
-                "secrets are read from the host's environment and files, which is the operator's to allow; use env".to_owned(),
-            ));
         }
         let tenant = self.apps.find_tenant(&config.tenant);
         let may = |host: &HostPattern| tenant.as_ref().is_some_and(|tenant| tenant.may_route(host));
@@ -454,6 +444,23 @@ impl Deployer {
             None => Ok(()),
         }
     }
+}
+
+/// Whether the actor may ask for what the description says of the host's own:
+/// before anything of that is looked at, lest the answer tell what is there.
+fn check_means(spec: &AppSpec, actor: &Actor) -> Result<(), DeployError> {
+    if actor.scope == Scope::Operator {
+        return Ok(());
+    }
+    if spec.allow.as_ref().is_some_and(|grants| !grants.is_empty()) {
+        return Err(DeployError::Forbidden("grants are the operator's to give; leave `allow` out".to_owned()));
+    }
+    if spec.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty()) {
+        return Err(DeployError::Forbidden(
+            "secrets come from the host's own environment and files, which are the operator's; use `env`".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// What an app is, if its versions are deployed.

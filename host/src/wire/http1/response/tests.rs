@@ -21,6 +21,7 @@ enum Call {
 
 fn context(version_1_1: bool, head_request: bool) -> ResponseContext {
     ResponseContext {
+        request_id: None,
         version_1_1,
         head_request,
         keep_alive: true,
@@ -217,7 +218,7 @@ fn an_answer_of_the_hosts_own_takes_the_place_of_what_is_unsent() {
     response.write(b"a secret of the guest".to_vec(), false).unwrap();
     response.flush_headers().unwrap();
     assert!(response.is_unsent());
-    response.replace(500, "sorry\n", Some(Duration::from_secs(3)), true);
+    response.replace(500, "sorry\n", Some(&Hint::RetryAfter(Duration::from_secs(3))), true);
     let received = receive(&response.out().bytes(), false);
     assert_eq!((received.status, received.body.as_slice()), (500, &b"sorry\n"[..]));
     let names: Vec<_> = received.headers.iter().map(|(name, _)| name.as_str()).collect();

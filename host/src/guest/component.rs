@@ -173,20 +173,29 @@ pub fn inspect(engine: &Engine, path: &Path) -> Result<Facts> {
     })
 }
 
-fn exports(engine: &Engine, component: &Component) -> Vec<String> {
-    component.component_type().exports(engine.inner()).map(|(name, _)| name.to_owned()).collect()
-}
-
-fn compile(engine: &Engine, bytes: &[u8], path: &Path) -> Result<Component> {
+/// Whether bytes begin as a component does, which costs nothing to say; `path`
+/// is what they are called in errors.
+///
+/// # Errors
+/// A core module, and what is no WebAssembly.
+pub fn recognise(bytes: &[u8], path: &Path) -> Result<()> {
     match bytes.get(..8) {
         // The layer field tells a component (1) from a core module (0).
-        Some([0, b'a', b's', b'm', _, _, 1, 0]) => {}
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
         Some([0, b'a', b's', b'm', _, _, 0, 0]) => bail!(
             "{} is a core WebAssembly module, not a component; build it for the target wasm32-wasip2",
             path.display()
         ),
         _ => bail!("{} is not WebAssembly", path.display()),
     }
+}
+
+fn exports(engine: &Engine, component: &Component) -> Vec<String> {
+    component.component_type().exports(engine.inner()).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn compile(engine: &Engine, bytes: &[u8], path: &Path) -> Result<Component> {
+    recognise(bytes, path)?;
     Component::new(engine.inner(), bytes)
         .map_err(plain)
         .with_context(|| format!("cannot compile {}", path.display()))

@@ -20,7 +20,7 @@ pub use raw::{AppSpec, Instances, Route, SecretSource};
 pub use raw_limits::{AppLimits, Quotas as QuotaSpec};
 pub use schema::schema;
 
-use super::{AppConfig, Config, Limits};
+use super::{AdminConfig, AppConfig, Config, Limits};
 use app::Surroundings;
 use problems::Report;
 
@@ -37,6 +37,30 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
             report.into_result(Some(path), None)
         }
     }
+}
+
+/// Reads of a file only how its host is administered; `cli` looks for a host
+/// so. Neither the secrets nor anything else that the host needs has to be
+/// there.
+///
+/// # Errors
+/// If it cannot be read or is no TOML, and what is wrong with the tables that
+/// say it.
+pub fn admin_of(path: &Path) -> Result<Option<AdminConfig>, Problems> {
+    let mut report = Report::default();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            report.add_at(None, format!("cannot be read: {error}; give the path of a configuration file"));
+            return report.into_result(Some(path), None);
+        }
+    };
+    let (raw, unread) = document::read(&text);
+    let Some(raw) = raw else { return unread.into_result(Some(path), None) };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let state = host::state(raw.state.as_deref(), folder, &mut report);
+    let admin = host::admin(raw.admin.as_ref(), state.as_deref(), folder, &mut report);
+    report.into_result(Some(path), Some(admin))
 }
 
 /// Reads the text of a file that is, or would be, at `path`. The files that it

@@ -40,4 +40,6 @@ mod routing;
 mod tenant_quotas;
 mod fairness;
 mod breaker;
+mod observability;
+mod reload;
 mod seams;

@@ -116,12 +116,12 @@ impl Server {
             }
             cut.as_mut().await;
         };
-        let mut cut = pin!(cut);
+        let (mut cut, mut is_cut) = (pin!(cut), false);
         if control.phase() == Phase::Open && !limits.drain_delay.is_zero() {
             tracing::info!(target: "drain", drain_delay = ?limits.drain_delay, "not ready: connections are still accepted for a while");
             tokio::select! {
                 () = sleep(limits.drain_delay) => {}
-                () = &mut cut => {}
+                () = &mut cut => is_cut = true,
             }
         }
         if !control.advance(Phase::Draining) {
@@ -129,6 +129,12 @@ impl Server {
         }
         steering.let_go();
         let drain_timeout = limits.drain_timeout;
+        let cut = async {
+            // What has come to its end must not be asked again.
+            if !is_cut {
+                cut.await;
+            }
+        };
         tokio::select! {
             drained = timeout(drain_timeout, control.connections_closed()) => {
                 if drained.is_err() {

@@ -26,26 +26,25 @@ pub(super) struct Again {
     pub path: PathBuf,
     /// The addresses of the command line, which take the place of the file's.
     pub listen: Vec<SocketAddr>,
-    /// Whether to look for changes of the file.
-    pub watch: bool,
+    /// What tells of changes of the file, if it is watched.
+    pub watched: Option<Watched>,
 }
 
 impl Again {
     /// Begins to wait for a reason; dropping the handle ends that.
     ///
     /// # Errors
-    /// A system that cannot tell of signals or of changes.
+    /// A system that cannot tell of signals.
     pub fn start(self, steering: Arc<Steering>) -> Result<AbortOnDropHandle<()>> {
         let hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
-        let watched = if self.watch { Some(Watched::new(&self.path)?) } else { None };
-        Ok(AbortOnDropHandle::new(tokio::spawn(self.wait(steering, hangup, watched))))
+        Ok(AbortOnDropHandle::new(tokio::spawn(self.wait(steering, hangup))))
     }
 
-    async fn wait(self, steering: Arc<Steering>, mut hangup: Signal, mut watched: Option<Watched>) {
+    async fn wait(mut self, steering: Arc<Steering>, mut hangup: Signal) {
         loop {
             let reason = tokio::select! {
                 _ = hangup.recv() => "SIGHUP",
-                () = changed(&mut watched) => "the file has changed",
+                () = changed(&mut self.watched) => "the file has changed",
             };
             tracing::info!(target: "reload", file = %self.path.display(), reason, "reading the configuration again");
             self.reload(&steering).await;
@@ -95,13 +94,18 @@ impl Again {
 
 /// A file that is looked at for changes. Its folder is what the system watches:
 /// editors put a new file in the place of the old one.
-struct Watched {
+pub(super) struct Watched {
     _watcher: notify::RecommendedWatcher,
     changes: watch::Receiver<u64>,
 }
 
 impl Watched {
-    fn new(path: &Path) -> Result<Self> {
+    /// Looks from now on. A change between this and [`Again::start`] is not
+    /// missed, so it comes before the first reading.
+    ///
+    /// # Errors
+    /// A system that cannot tell of changes.
+    pub fn new(path: &Path) -> Result<Self> {
         let cannot = || format!("cannot watch {}", path.display());
         let path = path.canonicalize().with_context(cannot)?;
         let folder = path.parent().unwrap_or(&path).to_owned();

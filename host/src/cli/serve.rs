@@ -13,7 +13,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::LimitFlags;
-use super::reload::Again;
+use super::reload::{Again, Watched};
 use crate::config::file::{self, LISTEN};
 use crate::config::values::Time;
 use crate::config::{
@@ -120,8 +120,13 @@ enum Switch {
 
 impl Serve {
     pub fn run(self) -> Result<ExitCode> {
-        let again =
-            self.config.clone().map(|path| Again { path, listen: self.listen.clone(), watch: self.watch });
+        let again = match self.config.clone() {
+            Some(path) => {
+                let watched = self.watch.then(|| Watched::new(&path)).transpose()?;
+                Some(Again { path, listen: self.listen.clone(), watched })
+            }
+            None => None,
+        };
         let config = self.config()?;
         let telemetry = &config.telemetry;
         let access_log = telemetry.access_log == AccessLog::Log;
@@ -225,6 +230,8 @@ async fn serve(config: Config, again: Option<Again>) -> Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let server = Server::bind(&config).await?;
+    // Before anybody is told that it is there, who may have it read at once.
+    let reloading = again.map(|again| again.start(server.steering())).transpose()?;
     for address in server.addresses() {
         // What a script that started us with port 0 waits for.
         println!("listening on http://{address}/");
@@ -232,7 +239,6 @@ async fn serve(config: Config, again: Option<Again>) -> Result<ExitCode> {
     if let Some(address) = server.admin_address() {
         println!("administration on {address}");
     }
-    let reloading = again.map(|again| again.start(server.steering())).transpose()?;
     for app in &config.apps {
         let component = app.component.as_ref().map(|path| path.display());
         tracing::info!(app = %app.name, component = component.map(tracing::field::display), "serving");

@@ -74,10 +74,19 @@ impl ConfiguredHost {
     ///
     /// If it does not come up; tells what it printed.
     pub fn start_in(directory: TempDir, toml: &str) -> Result<Self> {
+        Self::start_with(directory, toml, &[])
+    }
+
+    /// The same with flags beside `--config`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up; tells what it printed.
+    pub fn start_with(directory: TempDir, toml: &str, flags: &[&str]) -> Result<Self> {
         let path = directory.path().join(FILE);
         fs::write(&path, completed(toml, &directory)?).context("cannot write the configuration")?;
         let mut command = Command::new(workspace::host_binary()?);
-        command.args(["serve", "--log-format", "json", "--config"]).arg(&path);
+        command.args(["serve", "--log-format", "json", "--config"]).arg(&path).args(flags);
         let process = Process::spawn(&mut command)?;
         let (addresses, admin) = process.wait_lines(Output::Stdout, DEADLINE, |lines| {
             let admin = lines.iter().find_map(|line| line.strip_prefix("administration on "))?;

@@ -1,5 +1,5 @@
-//! Ways to end an instance, or to have it ended: traps, endless work, and more
-//! memory, stack or handles than there are.
+//! Ways to end an instance, or to have it ended: traps, endless work (and long
+//! work that does end), and more memory, stack or handles than there are.
 
 use std::hint::black_box;
 use std::mem;
@@ -17,6 +17,16 @@ pub fn compute_for_ever() -> ! {
     loop {
         number = black_box(number.wrapping_add(1));
     }
+}
+
+/// Computes for so many rounds of a million steps, and answers with the number
+/// of them.
+pub fn compute(res: &ServerResponse, rounds: u64) -> Result<()> {
+    let mut number = 0_u64;
+    for _ in 0..rounds * 1_000_000 {
+        number = black_box(number.wrapping_add(1));
+    }
+    Ok(res.end((number / 1_000_000).to_string())?)
 }
 
 pub fn compute_after_head(res: &ServerResponse) -> Result<()> {

@@ -25,6 +25,7 @@ fn route(req: IncomingMessage, res: ServerResponse) -> Result<()> {
         "/exit" => std::process::exit(1),
         "/stack" => Ok(res.end(crash::recurse(0).to_string())?),
         "/loop" => crash::compute_for_ever(),
+        "/compute" => crash::compute(&res, number(query, "rounds")),
         "/loop-after-head" => crash::compute_after_head(&res),
         "/grow" => crash::grow_for_ever(),
         "/handles" => crash::leak_handles(&req),

@@ -1,6 +1,7 @@
 //! The end-to-end tests: the real binary, real components, real sockets.
 
 mod support;
+mod inns;
 mod devtools;
 
 mod cli;
@@ -35,4 +36,10 @@ mod drain;
 mod cases;
 mod websocket;
 mod browser;
+mod routing;
+mod tenant_quotas;
+mod fairness;
+mod breaker;
+mod observability;
+mod reload;
 mod seams;

@@ -9,6 +9,7 @@
 
 pub mod bytes;
 pub mod chromium;
+pub mod configured;
 pub mod golden;
 pub mod guests;
 pub mod logs;

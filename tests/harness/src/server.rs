@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
+use crate::configured::ConfiguredHost;
 use crate::logs::LogLine;
 use crate::process::{Output, Process, Stderr};
 use crate::pulse::Pulse;
@@ -143,6 +144,21 @@ impl Server {
         Ok(Running { process, addresses })
     }
 
+    /// Starts a host of a configuration file; see [`ConfiguredHost::start`] for
+    /// what may stand in it.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come up; tells what it printed.
+    #[must_use]
+    #[track_caller]
+    pub fn configured(toml: &str) -> ConfiguredHost {
+        match ConfiguredHost::start(toml) {
+            Ok(host) => host,
+            Err(error) => panic!("the server did not start: {error:#}"),
+        }
+    }
+
     /// The command that [`start`](Self::start) runs.
     ///
     /// # Errors
@@ -186,6 +202,11 @@ pub struct Exit {
 }
 
 impl Running {
+    /// A server that is up, and listens on these addresses.
+    pub(crate) fn new(process: Process, addresses: Vec<SocketAddr>) -> Self {
+        Self { process, addresses }
+    }
+
     /// The first address it listens on.
     ///
     /// # Panics

@@ -5,6 +5,7 @@ mod devtools;
 
 mod cli;
 mod config;
+mod admin_cli;
 mod serve;
 mod examples;
 mod framing_in;

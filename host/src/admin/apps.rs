@@ -10,15 +10,16 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::admin::AdminState;
 use crate::admin::auth::Problem;
 use crate::admin::views::{AppView, CanaryView, HistoryView, LoadedView, time};
+use crate::admin::{AdminState, to_its_end};
 use crate::app::breaker::BreakerState;
 use crate::app::served::{App, Origin};
 use crate::app::version::{Canary, Version};
 use crate::config::Name;
 use crate::config::file::AppSpec;
 use crate::deploy::{Actor, DeployError};
+use crate::state::HistoryRecord;
 
 /// Entries of the history that are told if nothing is said.
 const HISTORY_DEFAULT: usize = 50;
@@ -54,8 +55,12 @@ pub(super) async fn put(
     actor: Actor,
     Json(spec): Json<AppSpec>,
 ) -> Result<Json<AppView>, Problem> {
-    let name = state.steering.deployer().put_app(spec, &actor).await?;
-    Ok(Json(view(&*state.steering.deployer().app(&name, &actor)?)))
+    to_its_end(async move {
+        let deployer = state.steering.deployer();
+        let name = deployer.put_app(spec, &actor).await?;
+        Ok(Json(view(&*deployer.app(&name, &actor)?)))
+    })
+    .await
 }
 
 pub(super) async fn delete(
@@ -64,8 +69,12 @@ pub(super) async fn delete(
     Path(app): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let name = find(&state, &actor, &app)?.name.clone();
-    state.steering.deployer().delete_app(&name, &actor).await?;
-    Ok(StatusCode::NO_CONTENT)
+    to_its_end(async move {
+        state.steering.deployer().delete_app(&name, &actor).await?;
+        tracing::info!(app = %name, by = actor.name, "deleted");
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 pub(super) async fn history(
@@ -77,7 +86,11 @@ pub(super) async fn history(
     let name = find(&state, &actor, &app)?.name.clone();
     let store = state.steering.deployer().store()?.clone();
     let limit = limit.or(HISTORY_DEFAULT);
-    let history = spawn_blocking(move || store.history(Some(&name), limit)).await;
+    // A name may have been another tenant's before.
+    let seen = move |record: &HistoryRecord| {
+        record.app.as_ref() == Some(&name) && record.tenant.as_ref().is_none_or(|tenant| actor.may(tenant))
+    };
+    let history = spawn_blocking(move || store.history(seen, limit)).await;
     let history =
         history.map_err(|error| DeployError::Broken(error.to_string()))?.map_err(DeployError::from)?;
     Ok(Json(

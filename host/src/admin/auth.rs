@@ -78,6 +78,14 @@ impl Problem {
         Problem { status, message: message.into() }
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn into_message(self) -> String {
+        self.message
+    }
+
     pub fn bad_request(message: impl Into<String>) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, message)
     }
@@ -108,10 +116,12 @@ impl From<DeployError> for Problem {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };
+        let message = error.to_string();
         if status.is_server_error() {
-            tracing::error!("administration: {error}");
+            let error = anyhow::Error::from(error);
+            tracing::error!("administration: {error:#}");
         }
-        Problem::new(status, error.to_string())
+        Problem::new(status, message)
     }
 }
 

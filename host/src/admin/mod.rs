@@ -19,9 +19,10 @@ use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admin::auth::Tokens;
+use crate::admin::auth::{Problem, Tokens};
 use crate::admin::serve::Socket;
 use crate::config::AdminConfig;
+use crate::deploy::DeployError;
 use crate::server::Steering;
 
 pub use api::openapi;
@@ -43,6 +44,15 @@ pub struct Administration {
 pub(crate) struct AdminState {
     steering: Arc<Steering>,
     tokens: Tokens,
+}
+
+/// Makes a change, whether the client that wanted it waits for that or goes
+/// away: what is written down must come into effect.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let changed = tokio::spawn(change).await;
+    changed.map_err(|error| DeployError::Broken(error.to_string()))?
 }
 
 impl Admin {

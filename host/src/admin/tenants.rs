@@ -8,9 +8,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use tokio::task::spawn_blocking;
 
-use crate::admin::AdminState;
 use crate::admin::auth::{Problem, operator_only};
 use crate::admin::views::{NewTokenView, TenantView, TokenSpec, TokenView, UseView, time};
+use crate::admin::{AdminState, to_its_end};
 use crate::app::tenant::Tenant;
 use crate::config::Name;
 use crate::config::file::QuotaSpec;
@@ -50,8 +50,11 @@ pub(super) async fn set_quotas(
     if state.steering.apps().find_tenant(&name).is_none() {
         return Err(Problem::not_found(format!("there is no tenant {name}; one begins with its first app")));
     }
-    state.steering.deployer().set_quotas(&name, &quotas, &actor).await?;
-    show(State(state), actor, Path(tenant)).await
+    to_its_end(async move {
+        state.steering.deployer().set_quotas(&name, &quotas, &actor).await?;
+        show(State(state), actor, Path(tenant)).await
+    })
+    .await
 }
 
 pub(super) async fn tokens(

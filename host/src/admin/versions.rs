@@ -4,20 +4,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::admin::AdminState;
 use crate::admin::apps::{find, view};
 use crate::admin::auth::Problem;
 use crate::admin::views::{AppView, DeployProgress, RolledBackView, VersionView, time};
+use crate::admin::{AdminState, to_its_end};
+use crate::config::Name;
 use crate::deploy::{Activation, ActivationSpec, Actor, DeployError, Deployed, Stage};
 use crate::state::{Serving, Sha256, Upload, VersionRecord};
 
@@ -70,38 +71,32 @@ pub(super) async fn deploy(
     body: Body,
 ) -> Result<Response, Problem> {
     let name = find(&state, &actor, &app)?.name.clone();
+    state.steering.deployer().deployable(&name, &actor)?;
     let activation = query.activation()?;
+    if body.size_hint().lower() > COMPONENT_BYTES_MAX {
+        return Err(too_large());
+    }
     let store = state.steering.deployer().store()?.clone();
     let upload = store.begin_upload().map_err(DeployError::from)?;
-    let (sha256, bytes) = receive(upload, body).await?;
+    let upload = receive(upload, body).await?;
     let (lines, receiver) = mpsc::channel(PROGRESS_LINES);
-    let say = move |line: DeployProgress| {
-        // Nobody listens any more: that stops nothing.
-        let _ = lines.try_send(line);
-    };
-    say(DeployProgress::Uploaded { sha256: sha256.to_string(), bytes });
+    let (uploaded, whether_uploaded) = oneshot::channel();
     tokio::spawn(async move {
-        let deployer = state.steering.deployer();
-        let progress = |stage| {
-            say(match stage {
-                Stage::Compiling => DeployProgress::Compiling,
-                Stage::Recording => DeployProgress::Recording,
-                Stage::Activating => DeployProgress::Activating,
-            });
-        };
-        let deployed =
-            deployer.deploy(&name, (sha256, bytes), activation, query.note, &actor, progress).await;
-        match deployed {
-            Ok(Deployed { version, active }) => {
-                tracing::info!(app = %name, version = version.number, active, by = actor.name, "deployed");
-                say(DeployProgress::Done { version: version_view(&version, &Serving::default()), active });
-            }
+        let finished = spawn_blocking(move || upload.finish()).await;
+        let finished = finished.map_err(|error| DeployError::Broken(error.to_string()));
+        let component = match finished.and_then(|finished| Ok(finished?)) {
+            Ok(component) => component,
             Err(error) => {
-                tracing::warn!(app = %name, by = actor.name, "not deployed: {error}");
-                say(DeployProgress::Failed { error: error.to_string() });
+                // Nobody may want to know.
+                let _ = uploaded.send(Err(error));
+                return;
             }
-        }
+        };
+        let _ = uploaded.send(Ok(()));
+        carry_out(&state, &name, component, activation, query.note, &actor, lines).await;
     });
+    let broken = |_| DeployError::Broken("the deploy broke off".to_owned());
+    whether_uploaded.await.map_err(broken)??;
     let lines = ReceiverStream::new(receiver).map(|line| {
         let mut text = serde_json::to_string(&line).unwrap_or_default();
         text.push('\n');
@@ -110,8 +105,45 @@ pub(super) async fn deploy(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
+/// Deploys what is there whole, and says how far it is.
+async fn carry_out(
+    state: &AdminState,
+    name: &Name,
+    component: (Sha256, u64),
+    activation: Activation,
+    note: String,
+    actor: &Actor,
+    lines: mpsc::Sender<DeployProgress>,
+) {
+    let say = |line: DeployProgress| {
+        // Nobody listens any more: that stops nothing.
+        let _ = lines.try_send(line);
+    };
+    let (sha256, bytes) = component;
+    say(DeployProgress::Uploaded { sha256: sha256.to_string(), bytes });
+    let progress = |stage| {
+        say(match stage {
+            Stage::Compiling => DeployProgress::Compiling,
+            Stage::Recording => DeployProgress::Recording,
+            Stage::Activating => DeployProgress::Activating,
+        });
+    };
+    let deployed = state.steering.deployer().deploy(name, component, activation, note, actor, progress).await;
+    match deployed {
+        Ok(Deployed { version, active }) => {
+            tracing::info!(app = %name, version = version.number, active, by = actor.name, "deployed");
+            say(DeployProgress::Done { version: version_view(&version, &Serving::default()), active });
+        }
+        Err(error) => {
+            tracing::warn!(app = %name, by = actor.name, "not deployed: {error}");
+            let problem = Problem::from(error);
+            say(DeployProgress::Failed { status: problem.status().as_u16(), error: problem.into_message() });
+        }
+    }
+}
+
 /// Writes the component down as it comes.
-async fn receive(mut upload: Upload, body: Body) -> Result<(Sha256, u64), Problem> {
+async fn receive(mut upload: Upload, body: Body) -> Result<Upload, Problem> {
     let mut pieces = body.into_data_stream();
     let mut received = 0_u64;
     while let Some(piece) = pieces.next().await {
@@ -120,10 +152,7 @@ async fn receive(mut upload: Upload, body: Body) -> Result<(Sha256, u64), Proble
         })?;
         received += piece.len() as u64;
         if received > COMPONENT_BYTES_MAX {
-            let message = format!(
-                "a component has at most {COMPONENT_BYTES_MAX} bytes; build it without debug information"
-            );
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+            return Err(too_large());
         }
         let written = spawn_blocking(move || upload.write(&piece).map(|()| upload)).await;
         upload =
@@ -132,8 +161,13 @@ async fn receive(mut upload: Upload, body: Body) -> Result<(Sha256, u64), Proble
     if received == 0 {
         return Err(Problem::bad_request("there is no component in the body; send its bytes"));
     }
-    let finished = spawn_blocking(move || upload.finish()).await;
-    Ok(finished.map_err(|error| DeployError::Broken(error.to_string()))?.map_err(DeployError::from)?)
+    Ok(upload)
+}
+
+fn too_large() -> Problem {
+    let message =
+        format!("a component has at most {COMPONENT_BYTES_MAX} bytes; build it without debug information");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
 pub(super) async fn activate(
@@ -143,9 +177,13 @@ pub(super) async fn activate(
     Json(spec): Json<ActivationSpec>,
 ) -> Result<Json<AppView>, Problem> {
     let app = find(&state, &actor, &app)?;
-    state.steering.deployer().activate(&app.name, version, spec.activation()?, &actor).await?;
-    tracing::info!(app = %app.name, version, by = actor.name, "activated");
-    Ok(Json(view(&app)))
+    let activation = spec.activation()?;
+    to_its_end(async move {
+        state.steering.deployer().activate(&app.name, version, activation, &actor).await?;
+        tracing::info!(app = %app.name, version, by = actor.name, "activated");
+        Ok(Json(view(&app)))
+    })
+    .await
 }
 
 pub(super) async fn roll_back(
@@ -154,9 +192,12 @@ pub(super) async fn roll_back(
     Path(app): Path<String>,
 ) -> Result<Json<RolledBackView>, Problem> {
     let app = find(&state, &actor, &app)?;
-    let version = state.steering.deployer().roll_back(&app.name, &actor).await?;
-    tracing::info!(app = %app.name, version, by = actor.name, "rolled back");
-    Ok(Json(RolledBackView { version }))
+    to_its_end(async move {
+        let version = state.steering.deployer().roll_back(&app.name, &actor).await?;
+        tracing::info!(app = %app.name, version, by = actor.name, "rolled back");
+        Ok(Json(RolledBackView { version }))
+    })
+    .await
 }
 
 fn version_view(version: &VersionRecord, serving: &Serving) -> VersionView {

@@ -107,6 +107,9 @@ pub enum DeployProgress {
     },
     /// It was not done.
     Failed {
+        /// The status that an answer without lines would have had, `422` for a
+        /// component that does not fit.
+        status: u16,
         /// Why, and what to do about it.
         error: String,
     },

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::app::loading::Loader;
 use crate::app::routes::RouteTable;
-use crate::app::served::{App, Source, Wanted};
+use crate::app::served::{App, Origin, Source, Wanted};
 use crate::app::version::{Canary, Serving, Version};
 use crate::app::{Apps, Terms};
 use crate::config::{AppSettings, Name};
@@ -74,7 +74,7 @@ impl Apps {
     /// # Errors
     /// Everything that is wrong with it; then nothing has changed.
     pub async fn change(self: &Arc<Self>, change: Change) -> Result<Outcome, Failures> {
-        self.change_after(change, || Ok(())).await
+        self.change_after(change, || Ok::<_, Failures>(())).await
     }
 
     /// The same, but when all is loaded and before it serves `record` writes it
@@ -82,24 +82,41 @@ impl Apps {
     ///
     /// # Errors
     /// Those of [`Apps::change`], and that of `record`.
-    pub async fn change_after(
+    pub async fn change_after<E: From<Failures> + Send + 'static>(
         self: &Arc<Self>,
         change: Change,
-        record: impl FnOnce() -> Result<(), Failures> + Send + 'static,
-    ) -> Result<Outcome, Failures> {
-        let _one_at_a_time = self.changing.lock().await;
+        record: impl FnOnce() -> Result<(), E> + Send + 'static,
+    ) -> Result<Outcome, E> {
+        let one_at_a_time = self.changing.clone().lock_owned().await;
+        let (change, built) = match self.prepare(change).await {
+            Ok(prepared) => prepared,
+            Err(failures) => {
+                // Tenants may have begun with it.
+                self.settle_tenants(&mut self.book.lock());
+                return Err(failures.into());
+            }
+        };
+        // Whoever gives this up midway finds it done or undone, and whoever
+        // comes next finds it over.
         let apps = self.clone();
-        let lenient = change.lenient;
-        let (change, built) = tokio::task::spawn_blocking(move || {
-            let built = apps.build(&change);
-            built.map(|built| (change, built))
-        })
-        .await
-        .map_err(broke_off)??;
-        self.start_once(&built, lenient).await?;
-        // Whoever gave this up midway must find it done or undone.
+        let switching = tokio::task::spawn_blocking(move || {
+            let switched = apps.switch(change, built, record);
+            drop(one_at_a_time);
+            switched
+        });
+        switching.await.map_err(broke_off)?
+    }
+
+    /// Loads and starts what is new.
+    async fn prepare(self: &Arc<Self>, change: Change) -> Result<(Change, Vec<Built>), Failures> {
         let apps = self.clone();
-        tokio::task::spawn_blocking(move || apps.switch(change, built, record)).await.map_err(broke_off)?
+        let building = tokio::task::spawn_blocking(move || {
+            let built = apps.build(&change)?;
+            Ok((change, built))
+        });
+        let (change, built) = building.await.map_err(broke_off)??;
+        self.start_once(&built, change.lenient).await?;
+        Ok((change, built))
     }
 
     /// Loads a version of an app and starts it, without having it serve. Whoever
@@ -115,7 +132,7 @@ impl Apps {
     ) -> Result<(), Failures> {
         let (apps, app, settings) = (self.clone(), app.clone(), Arc::new(settings.clone()));
         let loading = tokio::task::spawn_blocking(move || {
-            let read = apps.loader.read(&source.path)?;
+            let read = apps.loader.read(&source)?;
             apps.loader.load(&app, &settings, &source, &read)
         });
         let version =
@@ -167,13 +184,13 @@ impl Apps {
         }
     }
 
-    /// Starts each version that is not there yet.
+    /// Starts each version that is not there yet and is to answer.
     async fn start_once(&self, built: &[Built], lenient: bool) -> Result<(), Failures> {
         let mut failures = Vec::new();
         for Built { app, serving, .. } in built.iter().filter(|built| !built.wanted.is_spared(lenient)) {
             let before = app.serving();
             let fresh = |version: &&Arc<Version>| !before.loaded().any(|old| Arc::ptr_eq(old, version));
-            for version in serving.loaded().filter(fresh) {
+            for version in serving.answering().filter(fresh) {
                 if let Err(error) = self.loader.warm(version).await {
                     failures.push(format!("app {}: {error:#}", app.name));
                 }
@@ -182,14 +199,16 @@ impl Apps {
         if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
     }
 
-    fn switch(
+    /// Has what was loaded serve. One change at a time comes here, so that the
+    /// book is as it was when `record` is done; nobody who only looks something
+    /// up waits for the disk.
+    fn switch<E: From<Failures>>(
         &self,
         change: Change,
         built: Vec<Built>,
-        record: impl FnOnce() -> Result<(), Failures>,
-    ) -> Result<Outcome, Failures> {
-        let book = &mut *self.book.lock();
-        let mut apps = if change.only { BTreeMap::new() } else { book.apps.clone() };
+        record: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Outcome, E> {
+        let mut apps = if change.only { BTreeMap::new() } else { self.book.lock().apps.clone() };
         for name in &change.remove {
             apps.remove(name);
         }
@@ -203,8 +222,11 @@ impl Apps {
             let routes = routes.get(&app.name).cloned().unwrap_or_default();
             routes.into_iter().map(|route| (route, app.clone()))
         });
-        let table = RouteTable::new(all).map_err(|overlap| Failures(vec![overlap.to_string()]))?;
-        record()?;
+        let recorded = RouteTable::new(all)
+            .map_err(|overlap| Failures(vec![overlap.to_string()]).into())
+            .and_then(|table| record().map(|()| table));
+        let book = &mut *self.book.lock();
+        let table = recorded.inspect_err(|_| self.settle_tenants(book))?;
 
         let mut outcome = Outcome::default();
         outcome.removed.extend(book.apps.keys().filter(|name| !apps.contains_key(*name)).cloned());
@@ -255,12 +277,15 @@ impl Loading<'_> {
         let spared = wanted.is_spared(self.lenient);
         let mut load = |source: &Source| self.version(app, &before, &settings, source, spared);
         let current = versions.current.as_ref().and_then(&mut load);
-        let canary = versions.canary.as_ref().and_then(|(source, terms)| {
-            let version = load(source)?;
-            version.health.reset();
-            Some(Canary { version, terms: *terms })
-        });
-        let previous = versions.previous.as_ref().and_then(&mut load);
+        let canary = versions
+            .canary
+            .as_ref()
+            .and_then(|(source, terms)| Some(Canary { version: load(source)?, terms: *terms }));
+        // It does not answer: that it cannot be gone back to must not keep
+        // another from taking over, least of all from one that is damaged.
+        let spared = wanted.origin != Origin::File;
+        let previous = versions.previous.as_ref();
+        let previous = previous.and_then(|source| self.version(app, &before, &settings, source, spared));
         let serving = Serving::new(current, canary, previous);
         let same = serving.loaded().count() == before.loaded().count()
             && serving.loaded().zip(before.loaded()).all(|(new, old)| Arc::ptr_eq(new, old));
@@ -277,7 +302,7 @@ impl Loading<'_> {
         source: &Source,
         spared: bool,
     ) -> Option<Arc<Version>> {
-        let loaded = self.loader.read(&source.path).and_then(|read| {
+        let loaded = self.loader.read(source).and_then(|read| {
             let same = |version: &&Arc<Version>| {
                 version.sha256 == read.sha256()
                     && version.settings == *settings
@@ -316,6 +341,6 @@ impl std::error::Error for Failures {}
 
 impl From<PathBuf> for Source {
     fn from(path: PathBuf) -> Self {
-        Source { number: None, path }
+        Source { number: None, sha256: None, path }
     }
 }

@@ -1,10 +1,10 @@
 //! From a component's file to a version that can serve: read, compiled, linked,
 //! started once. All of it before any request sees it.
 
-use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::app::breaker::Breaker;
 use crate::app::served::{App, Source};
@@ -52,10 +52,15 @@ impl Loader {
     /// Reads a component's file. Blocks.
     ///
     /// # Errors
-    /// A file that cannot be read.
-    pub fn read(&self, path: &Path) -> Result<Read> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Read { sha256: Sha256::of(&bytes), bytes })
+    /// A file that cannot be read, or is not what was deployed.
+    pub fn read(&self, source: &Source) -> Result<Read> {
+        let path = source.path.display();
+        let bytes = std::fs::read(&source.path).with_context(|| format!("cannot read {path}"))?;
+        let sha256 = Sha256::of(&bytes);
+        if source.sha256.is_some_and(|expected| expected != sha256) {
+            bail!("the component {path} is damaged: its SHA-256 is {sha256}; deploy it again");
+        }
+        Ok(Read { sha256, bytes })
     }
 
     /// Compiles and links a component for an app. Blocks, for seconds if it was
@@ -101,6 +106,7 @@ impl Loader {
                 limits.crash_backoff_max,
             )),
             health: Health::default(),
+            has_served: AtomicBool::new(false),
         })
     }
 

@@ -37,7 +37,7 @@ pub struct Apps {
     table: ArcSwap<RouteTable<Arc<App>>>,
     book: Mutex<Book>,
     /// One change at a time; requests do not wait for it.
-    changing: tokio::sync::Mutex<()>,
+    changing: Arc<tokio::sync::Mutex<()>>,
     loader: Arc<Loader>,
     gate: Arc<Gate>,
     demotion: Demotion,
@@ -85,7 +85,7 @@ impl Apps {
         Ok(Apps {
             table: ArcSwap::from_pointee(RouteTable::default()),
             book: Mutex::default(),
-            changing: tokio::sync::Mutex::new(()),
+            changing: Arc::default(),
             loader: Arc::new(Loader::new(limits, cache, control, metrics.clone())?),
             gate: Gate::new(limits.instances_max, limits.tunnels_max),
             demotion: Demotion::new()?,

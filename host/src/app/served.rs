@@ -2,6 +2,7 @@
 //! versions answer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -10,6 +11,7 @@ use crate::app::tenant::Tenant;
 use crate::app::version::{Canary, Serving, Version};
 use crate::config::{AppConfig, Name};
 use crate::guest::log::GuestLog;
+use crate::state::Sha256;
 
 /// An app. Exchanges hold it for as long as they are under way.
 pub struct App {
@@ -61,6 +63,8 @@ pub struct Versions {
 pub struct Source {
     /// Its number, if it was deployed.
     pub number: Option<u64>,
+    /// The SHA-256 that the file is to have, if it was deployed.
+    pub sha256: Option<Sha256>,
     /// The file.
     pub path: std::path::PathBuf,
 }
@@ -102,10 +106,19 @@ impl App {
     }
 
     /// Changes what it is and what answers, at once for all requests that
-    /// come from now on.
+    /// come from now on. A canary that goes on being one keeps its record.
     pub fn switch(&self, wanted: Wanted, serving: Serving) {
         self.log.set_rate(wanted.config.settings.limits.log_bytes_per_second);
-        *self.wanted.lock() = wanted;
+        serving.loaded().for_each(|version| version.has_served.store(true, Ordering::Relaxed));
+        // Held to the end, so that a canary is not taken back in between.
+        let mut current = self.wanted.lock();
+        if let Some(Canary { version, .. }) = &serving.canary {
+            let before = self.serving.load();
+            if !before.canary.as_ref().is_some_and(|canary| Arc::ptr_eq(&canary.version, version)) {
+                version.health.reset();
+            }
+        }
+        *current = wanted;
         self.serving.store(Arc::new(serving));
     }
 

@@ -3,7 +3,7 @@
 //! going back to it takes no time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::app::breaker::Breaker;
 use crate::config::AppSettings;
@@ -31,6 +31,8 @@ pub struct Version {
     pub metrics: Arc<VersionMetrics>,
     /// How its answers were, since it last became a canary.
     pub health: Health,
+    /// Whether it was ever more than tried out.
+    pub has_served: AtomicBool,
 }
 
 /// Answers, and those of them that say that the app is at fault.
@@ -92,10 +94,15 @@ impl Serving {
         canary.or(self.current.as_ref())
     }
 
+    /// Those that answer requests.
+    pub fn answering(&self) -> impl Iterator<Item = &Arc<Version>> {
+        let canary = self.canary.as_ref().map(|canary| &canary.version);
+        self.current.iter().chain(canary)
+    }
+
     /// All of them.
     pub fn loaded(&self) -> impl Iterator<Item = &Arc<Version>> {
-        let canary = self.canary.as_ref().map(|canary| &canary.version);
-        self.current.iter().chain(canary).chain(self.previous.iter())
+        self.answering().chain(self.previous.iter())
     }
 }
 
@@ -134,6 +141,9 @@ impl Health {
 
 impl Drop for Version {
     fn drop(&mut self) {
+        if !*self.has_served.get_mut() {
+            return;
+        }
         let Owner { tenant, app, version, .. } = &*self.owner;
         tracing::info!(%tenant, %app, version, "version unloaded: its last exchange is over");
     }

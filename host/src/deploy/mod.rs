@@ -7,15 +7,15 @@ mod requests;
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
 use crate::app::served::{Origin, Wanted};
-use crate::app::{Apps, Change, Outcome, Terms};
+use crate::app::{Apps, Change, Outcome, TakenBack, Terms};
 use crate::config::{AppConfig, Config, Limits};
 use crate::deploy::sources::{deployed_app, of_serving};
-use crate::state::{Action, Event, Store};
+use crate::state::{Action, AppRecord, Event, Store};
 
 pub use requests::{Activation, ActivationSpec, Actor, DeployError, Deployed, Stage};
 
@@ -25,8 +25,11 @@ pub struct Deployer {
     /// None without a state directory.
     store: Option<Arc<Store>>,
     file: Mutex<FileSays>,
-    /// One deploy at a time, from the record to its effect.
+    /// One change at a time, from the record to its effect.
     changing: tokio::sync::Mutex<()>,
+    /// One component at a time is compiled for a deploy, beside changes, so
+    /// that nobody's deploy keeps others from rolling back.
+    trying: tokio::sync::Mutex<()>,
 }
 
 /// What the configuration file says.
@@ -47,7 +50,13 @@ impl Deployer {
             Some(directory) => Some(Arc::new(spawn_blocking(move || open_store(&directory)).await??)),
             None => None,
         };
-        Ok(Deployer { apps, store, file: Mutex::default(), changing: tokio::sync::Mutex::new(()) })
+        Ok(Deployer {
+            apps,
+            store,
+            file: Mutex::default(),
+            changing: tokio::sync::Mutex::new(()),
+            trying: tokio::sync::Mutex::new(()),
+        })
     }
 
     /// Serves what this configuration and the state directory say, and nothing
@@ -82,28 +91,37 @@ impl Deployer {
     pub async fn keep_records(&self) {
         loop {
             for taken in self.apps.taken_back().await {
-                let name = taken.app.name.clone();
-                let detail = format!(
-                    "version {}: {} of its {} answers were errors",
-                    taken.version.number.unwrap_or_default(),
-                    taken.errors,
-                    taken.answers
-                );
-                let written = self.write(move |store| {
-                    let Some(record) = store.app(&name)? else { return Ok(()) };
-                    let mut serving = record.serving;
-                    serving.canary = None;
-                    store.set_serving(
-                        &name,
-                        serving,
-                        Event { action: Action::AutoRolledBack, by: "host".to_owned(), detail },
-                    )
-                });
-                if let Err(error) = written.await {
-                    tracing::error!(app = %taken.app.name, "a roll-back is in effect and could not be written down: {error}");
+                if let Err(error) = self.record_taken_back(&taken).await {
+                    let error = anyhow::Error::from(error);
+                    tracing::error!(app = %taken.app.name, "a roll-back is in effect and could not be written down: {error:#}");
                 }
             }
         }
+    }
+
+    /// Writes a roll-back down, unless somebody has decided otherwise since.
+    async fn record_taken_back(&self, taken: &TakenBack) -> Result<(), DeployError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let TakenBack { app, version, answers, errors } = taken;
+        let number = version.number.unwrap_or_default();
+        if app.wanted().versions.canary.is_some() {
+            return Ok(());
+        }
+        let detail = format!("version {number}: {errors} of its {answers} answers were errors");
+        let name = app.name.clone();
+        self.write(move |store| {
+            let Some(record) = store.app(&name)? else { return Ok(()) };
+            let mut serving = record.serving;
+            if serving.canary.take().is_none_or(|canary| canary.version != number) {
+                return Ok(());
+            }
+            store.set_serving(
+                &name,
+                serving,
+                Event { action: Action::AutoRolledBack, by: "host".to_owned(), detail },
+            )
+        })
+        .await
     }
 
     /// Everything that is to be served.
@@ -120,6 +138,7 @@ impl Deployer {
                     match file_apps.iter().position(|app| app.name == record.name) {
                         Some(at) => {
                             let config = file_apps.remove(at);
+                            check_owner(&config, &record)?;
                             deployed.push(of_file(config, Some((&store, &record)))?);
                         }
                         None => deployed.extend(deployed_app(&store, &record, &limits)?),
@@ -128,7 +147,7 @@ impl Deployer {
                 Ok((quotas, deployed, file_apps))
             };
             let (quotas, deployed, rest) =
-                spawn_blocking(read).await?.context("cannot read the state directory")?;
+                spawn_blocking(read).await?.context("what was deployed cannot be served")?;
             change.apps = deployed;
             file_apps = rest;
             for (tenant, patch) in quotas {
@@ -153,11 +172,24 @@ impl Deployer {
     }
 }
 
+/// What one tenant has deployed does not become another's because the file
+/// uses its name: it would run with what is that tenant's.
+fn check_owner(config: &AppConfig, record: &AppRecord) -> Result<()> {
+    if record.spec.is_some() && record.tenant != config.tenant {
+        let AppRecord { name, tenant, .. } = record;
+        bail!(
+            "app {name} of tenant {} is one that tenant {tenant} has deployed; take another name, or delete that one first",
+            config.tenant
+        );
+    }
+    Ok(())
+}
+
 /// An app of the configuration file, with its versions from there or from the
 /// state directory.
 fn of_file(
     config: AppConfig,
-    record: Option<(&Store, &crate::state::AppRecord)>,
+    record: Option<(&Store, &AppRecord)>,
 ) -> Result<Wanted, crate::state::StateError> {
     Ok(match (config.component.clone(), record) {
         (Some(path), _) => {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-use crate::app::served::{App, Origin, Versions, Wanted};
+use crate::app::served::{App, Origin, Source, Versions, Wanted};
 use crate::app::version::CanaryTerms;
 use crate::app::{Change, Failures, Terms};
 use crate::config::file::{AppSpec, QuotaSpec, app_of};
@@ -132,13 +132,27 @@ impl Deployer {
         app.ok_or_else(|| DeployError::NoApp(name.clone()))
     }
 
+    /// The app of this name, if `actor` may deploy versions of it.
+    ///
+    /// # Errors
+    /// `NoApp`, and `OfFile` if the configuration file has its component.
+    pub fn deployable(&self, name: &Name, actor: &Actor) -> Result<Arc<App>, DeployError> {
+        let app = self.app(name, actor)?;
+        if app.wanted().origin == Origin::File {
+            return Err(DeployError::OfFile(name.clone()));
+        }
+        Ok(app)
+    }
+
     /// Deploys a component that was uploaded as the next version of an app:
     /// compiles and links it, starts it once, writes it down, and has it answer
     /// as far as `activation` says. `progress` is told of each stage. If the
     /// future is dropped, the version may be there or not.
     ///
     /// # Errors
-    /// A component that does not fit; then nothing has changed.
+    /// A component that does not fit; then nothing has changed, and the
+    /// component is gone. If it could be written down and not take over, the
+    /// version is there and does not answer.
     pub async fn deploy(
         &self,
         name: &Name,
@@ -148,34 +162,82 @@ impl Deployer {
         actor: &Actor,
         progress: impl Fn(Stage),
     ) -> Result<Deployed, DeployError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let app = self.app(name, actor)?;
-        let wanted = open_to_deploys(&app)?;
-        progress(Stage::Compiling);
         let (sha256, bytes) = component;
-        let path = self.store()?.component_path(&sha256);
-        if let Err(failures) = self.apps.try_out(&app, &wanted.config.settings, path.into()).await {
-            self.write(move |store| store.discard(&sha256)).await?;
-            return Err(failures.into());
-        }
-        progress(Stage::Recording);
-        let (app_name, by) = (name.clone(), actor.name.clone());
-        let record = self.record_of(&app, actor).await?;
-        let version = self
-            .write(move |store| {
-                if store.app(&app_name)?.is_none() {
-                    let detail = "by its first deploy".to_owned();
-                    store.put_app(&record, Event { action: Action::Created, by: by.clone(), detail })?;
+        let tried = self.try_out(name, sha256, actor, || progress(Stage::Compiling)).await;
+        let _one_at_a_time = self.changing.lock().await;
+        let recorded = match tried {
+            Ok(()) => self.record_version(name, component, activation, note, actor, &progress).await,
+            Err(error) => Err(error),
+        };
+        let (app, version) = match recorded {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                if let Err(error) = self.write(move |store| store.discard(&sha256)).await {
+                    let error = anyhow::Error::from(error);
+                    tracing::warn!(app = %name, bytes, "a component that was not deployed stays until the next start: {error:#}");
                 }
-                store.add_version(&app_name, sha256, bytes, &by, &note)
-            })
-            .await?;
+                return Err(error);
+            }
+        };
         if activation == Activation::None {
             return Ok(Deployed { version, active: false });
         }
         progress(Stage::Activating);
         self.activate_in_turn(&app, version.number, activation, actor).await?;
         Ok(Deployed { version, active: true })
+    }
+
+    /// Compiles and links a component and starts it once.
+    async fn try_out(
+        &self,
+        name: &Name,
+        sha256: Sha256,
+        actor: &Actor,
+        begun: impl FnOnce(),
+    ) -> Result<(), DeployError> {
+        let _one_at_a_time = self.trying.lock().await;
+        let app = self.deployable(name, actor)?;
+        begun();
+        let source =
+            Source { number: None, sha256: Some(sha256), path: self.store()?.component_path(&sha256) };
+        Ok(self.apps.try_out(&app, &app.wanted().config.settings, source).await?)
+    }
+
+    /// Writes a version down that has been tried out. The app may have changed
+    /// since.
+    async fn record_version(
+        &self,
+        name: &Name,
+        (sha256, bytes): (Sha256, u64),
+        activation: Activation,
+        note: String,
+        actor: &Actor,
+        progress: impl Fn(Stage),
+    ) -> Result<(Arc<App>, VersionRecord), DeployError> {
+        let app = self.deployable(name, actor)?;
+        progress(Stage::Recording);
+        let before = self.stored(name).await?;
+        let first = before.is_none().then(|| AppRecord {
+            name: name.clone(),
+            tenant: app.tenant.name.clone(),
+            spec: None,
+            serving: Serving::default(),
+            next_number: 1,
+        });
+        let serving = before.map(|record| record.serving).unwrap_or_default();
+        // Refused before it is there, not after.
+        activated(name, &serving, u64::MAX, activation)?;
+        let (name, by) = (name.clone(), actor.name.clone());
+        let version = self
+            .write(move |store| {
+                if let Some(record) = first {
+                    let detail = "by its first deploy".to_owned();
+                    store.put_app(&record, Event { action: Action::Created, by: by.clone(), detail })?;
+                }
+                store.add_version(&name, sha256, bytes, &by, &note)
+            })
+            .await?;
+        Ok((app, version))
     }
 
     /// Has a version answer all requests, or some of them on trial. Requests in
@@ -191,8 +253,7 @@ impl Deployer {
         actor: &Actor,
     ) -> Result<(), DeployError> {
         let _one_at_a_time = self.changing.lock().await;
-        let app = self.app(name, actor)?;
-        open_to_deploys(&app)?;
+        let app = self.deployable(name, actor)?;
         self.activate_in_turn(&app, version, activation, actor).await
     }
 
@@ -203,53 +264,20 @@ impl Deployer {
         activation: Activation,
         actor: &Actor,
     ) -> Result<(), DeployError> {
-        let name = app.name.clone();
-        let record = self.stored(&name).await?;
-        if !self
-            .write({
-                let name = name.clone();
-                move |store| store.versions(&name)
-            })
-            .await?
-            .iter()
-            .any(|known| known.number == version)
-        {
-            return Err(DeployError::NoVersion { app: name, version });
+        let name = &app.name;
+        let missing = || DeployError::NoVersion { app: name.clone(), version };
+        let record = self.stored(name).await?.ok_or_else(missing)?;
+        let versions = self.write({
+            let name = name.clone();
+            move |store| store.versions(&name)
+        });
+        if !versions.await?.iter().any(|known| known.number == version) {
+            return Err(missing());
         }
-        let mut serving = record.serving.clone();
-        let (action, detail) = match activation {
-            Activation::None => return Ok(()),
-            Activation::Canary(_) if serving.current.is_none() => {
-                return Err(DeployError::Refused(format!(
-                    "app {name} has no version beside which version {version} could be a canary; activate it whole"
-                )));
-            }
-            Activation::Canary(_) if serving.current == Some(version) => {
-                return Err(DeployError::Refused(format!(
-                    "version {version} of app {name} answers all requests already"
-                )));
-            }
-            Activation::Canary(terms) => {
-                serving.canary = Some(CanaryRecord {
-                    version,
-                    weight_percent: terms.weight_percent,
-                    error_rate_max: terms.error_rate_max,
-                    requests_min: terms.requests_min,
-                });
-                (Action::Canary, format!("version {version}: {} % of the requests", terms.weight_percent))
-            }
-            Activation::Whole => {
-                let was_canary = serving.canary.as_ref().is_some_and(|canary| canary.version == version);
-                if serving.current != Some(version) {
-                    serving.previous = serving.current;
-                }
-                serving.current = Some(version);
-                serving.canary = None;
-                let action = if was_canary { Action::Promoted } else { Action::Activated };
-                (action, format!("version {version}"))
-            }
+        let Some((serving, action, detail)) = activated(name, &record.serving, version, activation)? else {
+            return Ok(());
         };
-        self.serve(app, serving, actor.event(action, detail)).await
+        self.serve(app, AppRecord { serving, ..record }, actor.event(action, detail)).await
     }
 
     /// Goes back: from a canary to the version beside it, otherwise to the
@@ -260,14 +288,14 @@ impl Deployer {
     /// `NoPrevious` if there is none.
     pub async fn roll_back(&self, name: &Name, actor: &Actor) -> Result<u64, DeployError> {
         let _one_at_a_time = self.changing.lock().await;
-        let app = self.app(name, actor)?;
-        open_to_deploys(&app)?;
-        let mut serving = self.stored(name).await?.serving;
+        let app = self.deployable(name, actor)?;
+        let nothing = || DeployError::NoPrevious(name.clone());
+        let record = self.stored(name).await?.ok_or_else(nothing)?;
+        let mut serving = record.serving.clone();
         let from = match serving.canary.take() {
             Some(canary) => canary.version,
             None => {
-                let previous =
-                    serving.previous.take().ok_or_else(|| DeployError::NoPrevious(name.clone()))?;
+                let previous = serving.previous.take().ok_or_else(nothing)?;
                 let from = serving.current.replace(previous);
                 serving.previous = from;
                 from.unwrap_or_default()
@@ -275,7 +303,7 @@ impl Deployer {
         };
         let to = serving.current.unwrap_or_default();
         let event = actor.event(Action::RolledBack, format!("from version {from} to version {to}"));
-        self.serve(&app, serving, event).await?;
+        self.serve(&app, AppRecord { serving, ..record }, event).await?;
         Ok(to)
     }
 
@@ -293,20 +321,16 @@ impl Deployer {
         let name = config.name.clone();
         self.check_claims(&config, actor)?;
         let known = self.apps.find(&name);
-        if let Some(app) = &known {
-            if !actor.may(&app.tenant.name) {
-                return Err(DeployError::Forbidden(format!("the name {name} is taken; choose another")));
-            }
-            if app.wanted().origin != Origin::Deployed {
-                return Err(DeployError::OfFile(name));
-            }
+        let before = self.stored(&name).await?;
+        // What is not served now is still somebody's.
+        let owners =
+            known.iter().map(|app| &app.tenant.name).chain(before.iter().map(|record| &record.tenant));
+        if !owners.into_iter().all(|owner| actor.may(owner)) {
+            return Err(DeployError::Forbidden(format!("the name {name} is taken; choose another")));
         }
-        let before = self
-            .write({
-                let name = name.clone();
-                move |store| store.app(&name)
-            })
-            .await?;
+        if known.is_some_and(|app| app.wanted().origin != Origin::Deployed) {
+            return Err(DeployError::OfFile(name));
+        }
         let record = AppRecord {
             name: name.clone(),
             tenant: config.tenant.clone(),
@@ -379,12 +403,9 @@ impl Deployer {
 
     /// Writes down which versions serve, and has them do so. What cannot be
     /// loaded is not written down.
-    async fn serve(&self, app: &Arc<App>, serving: Serving, event: Event) -> Result<(), DeployError> {
-        let record = AppRecord { serving: serving.clone(), ..self.stored(&app.name).await? };
-        let versions = self.versions(&record).await?;
-        let wanted = Wanted { versions, ..app.wanted() };
-        let name = app.name.clone();
-        self.apply(wanted, move |store| store.set_serving(&name, serving, event)).await
+    async fn serve(&self, app: &Arc<App>, record: AppRecord, event: Event) -> Result<(), DeployError> {
+        let wanted = Wanted { versions: self.versions(&record).await?, ..app.wanted() };
+        self.apply(wanted, move |store| store.set_serving(&record.name, record.serving, event)).await
     }
 
     /// Loads what is wanted, writes it down, and has it serve, in this order.
@@ -395,8 +416,7 @@ impl Deployer {
     ) -> Result<(), DeployError> {
         let store = self.store()?.clone();
         let change = Change { apps: vec![wanted], ..Change::default() };
-        let recorded = move || record(&store).map_err(|error| Failures(vec![error.to_string()]));
-        self.apps.change_after(change, recorded).await?;
+        self.apps.change_after(change, move || record(&store).map_err(DeployError::from)).await?;
         Ok(())
     }
 
@@ -405,25 +425,9 @@ impl Deployer {
         self.write(move |store| of_serving(store, &record)).await
     }
 
-    async fn stored(&self, name: &Name) -> Result<AppRecord, DeployError> {
-        let record = self
-            .write({
-                let name = name.clone();
-                move |store| store.app(&name)
-            })
-            .await?;
-        record.ok_or_else(|| DeployError::NoPrevious(name.clone()))
-    }
-
-    /// The record of an app that is about to have its first version.
-    async fn record_of(&self, app: &App, _actor: &Actor) -> Result<AppRecord, DeployError> {
-        Ok(AppRecord {
-            name: app.name.clone(),
-            tenant: app.tenant.name.clone(),
-            spec: None,
-            serving: Serving::default(),
-            next_number: 1,
-        })
+    async fn stored(&self, name: &Name) -> Result<Option<AppRecord>, DeployError> {
+        let name = name.clone();
+        self.write(move |store| store.app(&name)).await
     }
 
     /// Whether the actor may have such an app: its own tenant, its own hosts.
@@ -463,13 +467,42 @@ fn check_means(spec: &AppSpec, actor: &Actor) -> Result<(), DeployError> {
     Ok(())
 }
 
-/// What an app is, if its versions are deployed.
-fn open_to_deploys(app: &App) -> Result<Wanted, DeployError> {
-    let wanted = app.wanted();
-    if wanted.origin == Origin::File {
-        return Err(DeployError::OfFile(app.name.clone()));
+/// What serves once a version is activated, and what the history says of it;
+/// none if nothing changes.
+fn activated(
+    name: &Name,
+    before: &Serving,
+    version: u64,
+    activation: Activation,
+) -> Result<Option<(Serving, Action, String)>, DeployError> {
+    let mut serving = before.clone();
+    match activation {
+        Activation::None => Ok(None),
+        Activation::Canary(_) if serving.current.is_none() => Err(DeployError::Refused(format!(
+            "app {name} has no version beside which another could be a canary; activate it whole"
+        ))),
+        Activation::Canary(_) if serving.current == Some(version) => {
+            Err(DeployError::Refused(format!("version {version} of app {name} answers all requests already")))
+        }
+        Activation::Canary(terms) => {
+            serving.canary = Some(CanaryRecord {
+                version,
+                weight_percent: terms.weight_percent,
+                error_rate_max: terms.error_rate_max,
+                requests_min: terms.requests_min,
+            });
+            let detail = format!("version {version}: {} % of the requests", terms.weight_percent);
+            Ok(Some((serving, Action::Canary, detail)))
+        }
+        Activation::Whole => {
+            let was_canary = serving.canary.take().is_some_and(|canary| canary.version == version);
+            if serving.current != Some(version) {
+                serving.previous = serving.current.replace(version);
+            }
+            let action = if was_canary { Action::Promoted } else { Action::Activated };
+            Ok(Some((serving, action, format!("version {version}"))))
+        }
     }
-    Ok(wanted)
 }
 
 /// Terms with other quotas for a tenant.

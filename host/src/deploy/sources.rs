@@ -35,7 +35,8 @@ pub(super) fn of_serving(store: &Store, record: &AppRecord) -> Result<Versions, 
     let known = store.versions(&record.name)?;
     let source = |number: u64| {
         let version = known.iter().find(|version| version.number == number)?;
-        Some(Source { number: Some(number), path: store.component_path(&version.sha256) })
+        let (sha256, path) = (Some(version.sha256), store.component_path(&version.sha256));
+        Some(Source { number: Some(number), sha256, path })
     };
     let serving = &record.serving;
     Ok(Versions {

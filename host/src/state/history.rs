@@ -12,13 +12,16 @@ use crate::config::Name;
 const LINES_MAX: u64 = 10_000;
 
 impl Store {
-    /// The newest lines of the history, the newest first: of one app, or of
-    /// everything.
+    /// The newest lines of the history that are wanted, the newest first.
     ///
     /// # Errors
     ///
     /// If the database cannot be read.
-    pub fn history(&self, app: Option<&Name>, limit: usize) -> Result<Vec<HistoryRecord>, StateError> {
+    pub fn history(
+        &self,
+        wanted: impl Fn(&HistoryRecord) -> bool,
+        limit: usize,
+    ) -> Result<Vec<HistoryRecord>, StateError> {
         self.database.read(|transaction| {
             let table = transaction.open_table(HISTORY)?;
             let mut lines = Vec::new();
@@ -27,7 +30,7 @@ impl Store {
                     break;
                 }
                 let line: HistoryRecord = decode("history", row?.1.value())?;
-                if app.is_none() || line.app.as_ref() == app {
+                if wanted(&line) {
                     lines.push(line);
                 }
             }
@@ -87,8 +90,12 @@ mod tests {
                 .write(|transaction| record_within(transaction, About { app: None, tenant: None }, event, 5))
                 .unwrap();
         }
-        let kept: Vec<_> =
-            store.history(None, 100).unwrap().into_iter().map(|line| (line.sequence, line.detail)).collect();
+        let kept: Vec<_> = store
+            .history(|_| true, 100)
+            .unwrap()
+            .into_iter()
+            .map(|line| (line.sequence, line.detail))
+            .collect();
         let expected = [7, 6, 5, 4, 3].map(|number: u64| (number, number.to_string()));
         assert_eq!(kept, expected);
     }

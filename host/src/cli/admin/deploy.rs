@@ -144,7 +144,7 @@ async fn follow(session: &Session, request: RequestBuilder, progress: &Progress)
                 progress.bar.finish_and_clear();
                 return Ok((version.number, active));
             }
-            DeployProgress::Failed { error } => {
+            DeployProgress::Failed { error, .. } => {
                 progress.bar.finish_and_clear();
                 bail!("not deployed: {error}");
             }

@@ -79,7 +79,7 @@ fn a_full_disk_changes_nothing_and_passes() {
     assert_eq!(store.quotas().unwrap(), [(tenant.clone(), 1.into())].into());
     store.set_quotas(&tenant, &3.into(), event()).unwrap();
     assert_eq!(store.quotas().unwrap(), [(tenant, 3.into())].into());
-    assert_eq!(store.history(None, 10).unwrap().len(), 2);
+    assert_eq!(store.history(|_| true, 10).unwrap().len(), 2);
 }
 
 #[test]

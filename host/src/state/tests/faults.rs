@@ -134,7 +134,7 @@ fn damage_anywhere_is_told_or_harmless() {
     let good = fs::read(&path).unwrap();
     let expected = {
         let store = open(directory.path());
-        (store.apps().unwrap(), store.versions(&a).unwrap(), store.history(None, 100).unwrap())
+        (store.apps().unwrap(), store.versions(&a).unwrap(), store.history(|_| true, 100).unwrap())
     };
     let mut told = 0;
     for at in (0..good.len() / 512).map(|sector| sector * 512) {
@@ -146,8 +146,11 @@ fn damage_anywhere_is_told_or_harmless() {
             Err(other) => panic!("damage at {at}: {other:?}"),
             Ok((store, recovery)) => {
                 assert_eq!(recovery, Recovery::default(), "damage at {at}");
-                let found =
-                    (store.apps().unwrap(), store.versions(&a).unwrap(), store.history(None, 100).unwrap());
+                let found = (
+                    store.apps().unwrap(),
+                    store.versions(&a).unwrap(),
+                    store.history(|_| true, 100).unwrap(),
+                );
                 assert_eq!(found, expected, "damage at {at}");
             }
         }

@@ -93,7 +93,7 @@ pub async fn warm(instances: &Arc<Instances>) -> Result<(), Stopped> {
         let cpu = instances.cpu();
         let made = pin!(instance_of(&instances, &cpu));
         let instance = supervised(&cpu, made, |_| Poll::Pending).await?;
-        instances.give_back(instance);
+        instances.keep(instance);
         Ok(())
     }));
     match wall_time_max {

@@ -195,6 +195,12 @@ impl Instances {
     /// policy says so.
     pub fn give_back(&self, mut instance: Instance) {
         instance.served += 1;
+        self.keep(instance);
+    }
+
+    /// Takes back an instance, also one that has served nothing yet, for the
+    /// next request if the policy says so.
+    pub(super) fn keep(&self, mut instance: Instance) {
         if self.policy == InstancePolicy::PerRequest
             || instance.served >= self.facts.limits.requests_per_instance_max
         {

@@ -2,6 +2,7 @@
 
 mod support;
 mod devtools;
+mod deployment;
 
 mod cli;
 mod config;
@@ -32,6 +33,9 @@ mod server_control;
 mod grants;
 mod pooled;
 mod drain;
+mod deploys;
+mod deploy_soak;
+mod deploy_crash;
 mod cases;
 mod websocket;
 mod browser;

@@ -1,8 +1,6 @@
 //! A guest of which there are several versions, by its features. Each answers
 //! with its name, so that tests of deploys see which one had a request.
 
-use std::time::Duration;
-
 use innkeeper_guest::{IncomingMessage, Result, ServerResponse, handler};
 
 const NAME: &str = if cfg!(feature = "failing") {
@@ -13,16 +11,20 @@ const NAME: &str = if cfg!(feature = "failing") {
     "v1"
 };
 
+/// Bytes of a body that a test holds back.
+const BODY_MAX: u64 = 1024;
+
 #[handler]
 fn tell(req: IncomingMessage, res: ServerResponse) -> Result<()> {
     if cfg!(feature = "failing") {
         res.set_status_code(500);
     }
-    // `/slow?1500`: half of it now, the other half so many milliseconds later.
-    if let Some(time) = req.url().strip_prefix("/slow?") {
+    // Half of the answer before the request is complete, the other half then:
+    // so a test has an exchange in flight for as long as it likes.
+    if req.url() == "/hold" {
         res.write(NAME)?;
         res.flush_headers()?;
-        std::thread::sleep(Duration::from_millis(time.parse()?));
+        req.read_all(BODY_MAX)?;
     }
     Ok(res.end(NAME)?)
 }

@@ -143,7 +143,7 @@ fn compiled_components_are_kept() {
 }
 
 /// A handler that runs `body`, with further imports.
-fn handler(imports: &str, body: &str) -> String {
+pub fn handler(imports: &str, body: &str) -> String {
     format!(
         r#"(component
             {imports}

@@ -3,6 +3,7 @@
 mod support;
 mod inns;
 mod devtools;
+mod deployment;
 
 mod cli;
 mod config;
@@ -33,6 +34,9 @@ mod server_control;
 mod grants;
 mod pooled;
 mod drain;
+mod deploys;
+mod deploy_soak;
+mod deploy_crash;
 mod cases;
 mod websocket;
 mod browser;

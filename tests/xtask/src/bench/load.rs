@@ -41,7 +41,7 @@ pub struct Tally {
     /// Requests that met a connection as it was closed, before any byte of an
     /// answer: clients send those again (RFC 9112, 9.3.1).
     pub met_close: usize,
-    /// Connections that were not opened.
+    /// Connections that were not opened, or closed before any answer.
     pub refused: usize,
     seconds: f64,
 }
@@ -149,18 +149,21 @@ fn ask_on(target: &Target, stop: &AtomicBool) -> Tally {
             tally.refused += 1;
             break;
         };
+        let mut fresh = true;
         while !stop.load(Ordering::Relaxed) {
             let since = Instant::now();
             match exchange(&mut stream, target, &mut buffer) {
                 Ok(answer) => {
                     tally.latencies.push(since.elapsed().as_secs_f64() * 1e6);
                     tally.wrong += usize::from(!answer.right);
+                    fresh = false;
                     if answer.closes {
                         break;
                     }
                 }
                 Err(lost) => {
                     match lost {
+                        Lost::MetClose if fresh => tally.refused += 1,
                         Lost::MetClose => tally.met_close += 1,
                         Lost::Otherwise => tally.lost += 1,
                     }

@@ -93,7 +93,7 @@ impl Server {
 
     /// Serves until `stop` completes, somebody has it drain or an app closes
     /// its server. Then it says that it is not ready, serves on for
-    /// `drain_delay`, and drains: idle connections close at once, exchanges in
+    /// `drain_delay`, and drains: idle connections close soon, exchanges in
     /// flight have `drain_timeout`, or until `cut` completes after `stop`.
     /// Dropping the future drops the listeners and leaves the connections to
     /// the runtime.

@@ -33,6 +33,11 @@ use crate::wire::socket::Socket;
 /// Bytes discarded at a time.
 const SCRAP_BYTES: usize = 8 * 1024;
 
+/// Time for the next request of an idle connection once draining has begun. A
+/// client that makes one request after the other learns from the answer that
+/// the connection closes; a close in between could meet a request on its way.
+const PARTING: Duration = Duration::from_millis(250);
+
 /// What answers exchanges, and hears of what the connection answers by itself.
 pub trait Answer: Send + Sync + 'static {
     /// Answers `exchange`, and comes back when its last byte is sent or the
@@ -133,6 +138,7 @@ impl Connection {
         if !self.buffer.is_empty() && self.shared.site.drain.is_draining() {
             return Next::Close;
         }
+        let mut parting = None;
         while self.buffer.is_empty() {
             let Site { timeouts, limits, .. } = &*self.shared.site;
             let patience = if first {
@@ -142,10 +148,15 @@ impl Connection {
                 timeout.map(|timeout| timeout.saturating_add(limits.keep_alive_timeout_buffer))
             };
             let late = patience.and_then(|timeout| began.checked_add(timeout));
-            let over = |told: Told| told.phase >= Phase::Draining || told.closes_idle_since(before);
+            let late = late.into_iter().chain(parting).min();
+            let phase = if parting.is_some() { Phase::Cut } else { Phase::Draining };
+            let over = |told: Told| told.phase >= phase || told.closes_idle_since(before);
             match self.wait(late, over).await {
                 Event::Read(Ok(bytes)) if !bytes.is_empty() => self.buffer = bytes,
-                Event::Late if first => return Next::Fault(ClientFault::HeadTimeout),
+                Event::Drain if parting.is_none() && self.parts_from(before) => {
+                    parting = Instant::now().checked_add(PARTING);
+                }
+                Event::Late if first && parting.is_none() => return Next::Fault(ClientFault::HeadTimeout),
                 Event::Read(_) | Event::Drain | Event::Idle | Event::Late => return Next::Close,
             }
             skip_empty_lines(&mut self.buffer);
@@ -154,6 +165,12 @@ impl Connection {
         // The time for the first head runs from the accept, for later ones
         // from their first byte.
         self.read_head(if first { began } else { now }, now).await
+    }
+
+    /// Whether draining, and nothing more, has been told since `before`.
+    fn parts_from(&self, before: Told) -> bool {
+        let told = self.shared.site.drain.told();
+        told.phase == Phase::Draining && !told.closes_idle_since(before)
     }
 
     async fn read_head(&mut self, began: Instant, mut now: Instant) -> Next {

@@ -356,7 +356,12 @@ pub fn open(address: SocketAddr) -> io::Result<TcpStream> {
     open_from(None, address)
 }
 
-fn open_from(source: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpStream> {
+/// The same, from this address of the machine.
+///
+/// # Errors
+///
+/// Those of [`open`], and if there is no such address.
+pub fn open_from(source: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpStream> {
     // Not `connect_timeout`: it reports a server that accepts and resets as if
     // it had refused. A blocking connect obeys the time for writes.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;

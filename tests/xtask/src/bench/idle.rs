@@ -1,13 +1,14 @@
 //! What an idle connection costs a server in resident memory: one that has
 //! made a request, or one that a guest has taken over.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use anyhow::{Context, Result, bail};
 use innkeeper_harness::DEADLINE;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::host::resident_bytes;
 
 /// How a connection comes to be idle.
 pub struct Idle {
@@ -57,16 +58,6 @@ fn connection(address: SocketAddr, idle: &Idle) -> Result<TcpStream> {
         }
     }
     Ok(stream)
-}
-
-fn resident_bytes(process: u32) -> Result<f64> {
-    let path = format!("/proc/{process}/status");
-    let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let kilobytes: f64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
-        .with_context(|| format!("{path} has no VmRSS"))?;
-    Ok(kilobytes * 1024.0)
 }
 
 /// Both ends of a connection need an open file. Servers inherit the limit, so

@@ -17,6 +17,13 @@ pub enum Load {
     Mebibyte,
     /// A request and a response of 1 MiB.
     Echo,
+    /// Twelve bytes, of one of several hosts and paths.
+    Route,
+}
+
+impl Load {
+    /// The host that [`Load::Route`] asks for.
+    pub const ROUTED_HOST: &str = "paths.example";
 }
 
 /// The load generator.
@@ -43,11 +50,15 @@ impl Wrk {
             Load::Hello => "/",
             Load::Mebibyte => "/1m",
             Load::Echo => "/echo",
+            Load::Route => "/route/0/",
         };
         let mut command = Command::new("wrk");
         command.args(["--threads", "2", "--connections", "32", "--duration", &format!("{seconds}s")]);
         if load == Load::Echo {
             command.arg("--script").arg(&self.echo_script);
+        }
+        if load == Load::Route {
+            command.args(["--header", &format!("Host: {}", Load::ROUTED_HOST)]);
         }
         let output = command.arg(format!("http://{address}{path}")).output().context("cannot start `wrk`")?;
         read(&String::from_utf8_lossy(&output.stdout))

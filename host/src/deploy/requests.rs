@@ -457,11 +457,14 @@ fn check_means(spec: &AppSpec, actor: &Actor) -> Result<(), DeployError> {
         return Ok(());
     }
     if spec.allow.as_ref().is_some_and(|grants| !grants.is_empty()) {
-        return Err(DeployError::Forbidden("grants are the operator's to give; leave `allow` out".to_owned()));
+        return Err(DeployError::Forbidden(
+            "grants are the operator's to give; leave `allow` out".to_owned(),
+        ));
     }
     if spec.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty()) {
         return Err(DeployError::Forbidden(
-            "secrets come from the host's own environment and files, which are the operator's; use `env`".to_owned(),
+            "secrets come from the host's own environment and files, which are the operator's; use `env`"
+                .to_owned(),
         ));
     }
     Ok(())

@@ -66,7 +66,10 @@ impl Control {
     /// Begins to drain; returns false if that has begun before. Whoever runs
     /// the server ends it afterwards.
     pub fn close(&self) -> bool {
-        self.drain.advance(Phase::Draining)
+        let begun = self.drain.advance(Phase::Draining);
+        // Node's closes idle connections at once.
+        self.drain.close_idle();
+        begun
     }
 
     /// Closes the connections that wait for the first byte of a request.

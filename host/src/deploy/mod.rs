@@ -4,6 +4,8 @@
 
 mod sources;
 mod requests;
+mod apps;
+mod terms;
 
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use crate::config::{AppConfig, Config, Limits};
 use crate::deploy::sources::{deployed_app, of_serving};
 use crate::state::{Action, AppRecord, Event, Store};
 
-pub use requests::{Activation, ActivationSpec, Actor, DeployError, Deployed, Stage};
+pub use terms::{Activation, ActivationSpec, Actor, DeployError, Deployed, Stage};
 
 /// What deploys, and keeps what is deployed.
 pub struct Deployer {
@@ -151,7 +153,7 @@ impl Deployer {
             change.apps = deployed;
             file_apps = rest;
             for (tenant, patch) in quotas {
-                terms = requests::with_quotas(&terms, &tenant, &patch)?;
+                terms = apps::with_quotas(&terms, &tenant, &patch)?;
             }
         }
         for app in file_apps {

@@ -1,126 +1,14 @@
-//! What can be asked of a deployer: to deploy a version, to have it answer, to
-//! go back, to change an app or a quota. Each is one change, written down with
-//! who asked for it.
+//! Versions, as they are deployed, activated and rolled back: each is one
+//! change, written down with who asked for it.
 
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use thiserror::Error;
-use tokio::task::spawn_blocking;
-
+use crate::app::Change;
 use crate::app::served::{App, Origin, Source, Versions, Wanted};
-use crate::app::version::CanaryTerms;
-use crate::app::{Change, Failures, Terms};
-use crate::config::file::{AppSpec, QuotaSpec, app_of};
-use crate::config::{HostPattern, Name, TenantConfig};
-use crate::deploy::sources::{of_serving, spec_of};
-use crate::deploy::{Deployer, FileSays};
-use crate::state::{
-    Action, AppRecord, CanaryRecord, Event, Scope, Serving, Sha256, StateError, VersionRecord,
-};
-
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// What it may do.
-    pub scope: Scope,
-    /// What the history calls it.
-    pub name: String,
-}
-
-/// What a version is to do once it is there.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
-    /// Nothing yet.
-    None,
-    /// Answer all requests.
-    Whole,
-    /// Answer some of them, on trial.
-    Canary(CanaryTerms),
-}
-
-/// How far a deploy is, for whoever waits for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Compiling and linking, and starting an instance.
-    Compiling,
-    /// Writing it down.
-    Recording,
-    /// Having it answer.
-    Activating,
-}
-
-/// A version that was deployed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Deployed {
-    /// The version.
-    pub version: VersionRecord,
-    /// Whether it answers already.
-    pub active: bool,
-}
-
-/// Why something was not done.
-#[derive(Debug, Error)]
-pub enum DeployError {
-    /// There is no state directory.
-    #[error("this host has no state directory; set `state` in its configuration")]
-    NoState,
-    /// No such app.
-    #[error("there is no app {0}")]
-    NoApp(Name),
-    /// No such version.
-    #[error("app {app} has no version {version}; `innkeeper apps {app}` lists them")]
-    NoVersion {
-        /// The app.
-        app: Name,
-        /// The version.
-        version: u64,
-    },
-    /// Nothing to go back to.
-    #[error("app {0} has no version before this one")]
-    NoPrevious(Name),
-    /// The app is the configuration file's.
-    #[error("app {0} is the configuration file's; change it there")]
-    OfFile(Name),
-    /// The app is another tenant's, or its routes would be.
-    #[error("{0}")]
-    Forbidden(String),
-    /// What is asked for does not fit.
-    #[error("{0}")]
-    Refused(String),
-    /// The component cannot be served.
-    #[error("{0}")]
-    Unfit(Failures),
-    /// The state directory failed.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The host failed.
-    #[error("the host failed: {0}")]
-    Broken(String),
-}
-
-impl From<Failures> for DeployError {
-    fn from(failures: Failures) -> Self {
-        DeployError::Unfit(failures)
-    }
-}
-
-impl Actor {
-    /// Whether it may see and change what is this tenant's.
-    pub fn may(&self, tenant: &Name) -> bool {
-        match &self.scope {
-            Scope::Operator => true,
-            Scope::Tenant(own) => own == tenant,
-        }
-    }
-
-    fn event(&self, action: Action, detail: String) -> Event {
-        Event { action, by: self.name.clone(), detail }
-    }
-}
+use crate::config::Name;
+use crate::deploy::sources::of_serving;
+use crate::deploy::{Activation, Actor, DeployError, Deployed, Deployer, Stage};
+use crate::state::{Action, AppRecord, CanaryRecord, Event, Serving, Sha256, StateError, VersionRecord};
 
 impl Deployer {
     /// The app of this name, if `actor` may see it: to others it is not there.
@@ -307,100 +195,6 @@ impl Deployer {
         Ok(to)
     }
 
-    /// Makes an app, or changes what it is: routes, settings, environment. Its
-    /// versions stay.
-    ///
-    /// # Errors
-    /// What is wrong with it, the host's configuration file having it already,
-    /// routes that are another's.
-    pub async fn put_app(&self, spec: AppSpec, actor: &Actor) -> Result<Name, DeployError> {
-        let _one_at_a_time = self.changing.lock().await;
-        check_means(&spec, actor)?;
-        let limits = self.file.lock().limits.clone();
-        let config = app_of(&spec, &limits).map_err(|problems| DeployError::Refused(problems.to_string()))?;
-        let name = config.name.clone();
-        self.check_claims(&config, actor)?;
-        let known = self.apps.find(&name);
-        let before = self.stored(&name).await?;
-        // What is not served now is still somebody's.
-        let owners =
-            known.iter().map(|app| &app.tenant.name).chain(before.iter().map(|record| &record.tenant));
-        if !owners.into_iter().all(|owner| actor.may(owner)) {
-            return Err(DeployError::Forbidden(format!("the name {name} is taken; choose another")));
-        }
-        if known.is_some_and(|app| app.wanted().origin != Origin::Deployed) {
-            return Err(DeployError::OfFile(name));
-        }
-        let record = AppRecord {
-            name: name.clone(),
-            tenant: config.tenant.clone(),
-            spec: Some(spec_of(&spec)?),
-            serving: before.as_ref().map(|record| record.serving.clone()).unwrap_or_default(),
-            next_number: before.as_ref().map_or(1, |record| record.next_number),
-        };
-        let versions = self.versions(&record).await?;
-        let wanted = Wanted { config, origin: Origin::Deployed, versions };
-        let action = if before.is_some() { Action::Configured } else { Action::Created };
-        let event = actor.event(action, String::new());
-        self.apply(wanted, move |store| store.put_app(&record, event).map(|_| ())).await?;
-        Ok(name)
-    }
-
-    /// Deletes an app that was deployed, its versions included.
-    ///
-    /// # Errors
-    /// No such app, or the configuration file's.
-    pub async fn delete_app(&self, name: &Name, actor: &Actor) -> Result<(), DeployError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let app = self.app(name, actor)?;
-        if app.wanted().origin != Origin::Deployed {
-            return Err(DeployError::OfFile(name.clone()));
-        }
-        let event = actor.event(Action::Deleted, String::new());
-        self.write({
-            let name = name.clone();
-            move |store| store.delete_app(&name, event)
-        })
-        .await?;
-        self.apps.change(Change { remove: vec![name.clone()], ..Change::default() }).await?;
-        Ok(())
-    }
-
-    /// Changes what a tenant may use, beside what the configuration file says.
-    /// What is none there stays.
-    ///
-    /// # Errors
-    /// A quota that cannot be, an actor that is not the operator.
-    pub async fn set_quotas(
-        &self,
-        tenant: &Name,
-        quotas: &QuotaSpec,
-        actor: &Actor,
-    ) -> Result<(), DeployError> {
-        if actor.scope != Scope::Operator {
-            return Err(DeployError::Forbidden("quotas are the operator's to set".to_owned()));
-        }
-        let _one_at_a_time = self.changing.lock().await;
-        let FileSays { terms, .. } = self.file.lock().clone();
-        let value = serde_json::to_value(quotas).map_err(|error| DeployError::Broken(error.to_string()))?;
-        let store = self.store()?.clone();
-        let stored = spawn_blocking(move || store.quotas())
-            .await
-            .map_err(|error| DeployError::Broken(error.to_string()))??;
-        let mut all = terms;
-        for (name, patch) in stored.iter().filter(|(name, _)| *name != tenant).chain([(tenant, &value)]) {
-            all = with_quotas(&all, name, patch)?;
-        }
-        let event = actor.event(Action::QuotasChanged, format!("tenant {tenant}: {value}"));
-        self.write({
-            let tenant = tenant.clone();
-            move |store| store.set_quotas(&tenant, &value, event)
-        })
-        .await?;
-        self.apps.change(Change { terms: Some(all), ..Change::default() }).await?;
-        Ok(())
-    }
-
     /// Writes down which versions serve, and has them do so. What cannot be
     /// loaded is not written down.
     async fn serve(&self, app: &Arc<App>, record: AppRecord, event: Event) -> Result<(), DeployError> {
@@ -409,7 +203,7 @@ impl Deployer {
     }
 
     /// Loads what is wanted, writes it down, and has it serve, in this order.
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         wanted: Wanted,
         record: impl FnOnce(&crate::state::Store) -> Result<(), StateError> + Send + 'static,
@@ -420,54 +214,15 @@ impl Deployer {
         Ok(())
     }
 
-    async fn versions(&self, record: &AppRecord) -> Result<Versions, DeployError> {
+    pub(super) async fn versions(&self, record: &AppRecord) -> Result<Versions, DeployError> {
         let record = record.clone();
         self.write(move |store| of_serving(store, &record)).await
     }
 
-    async fn stored(&self, name: &Name) -> Result<Option<AppRecord>, DeployError> {
+    pub(super) async fn stored(&self, name: &Name) -> Result<Option<AppRecord>, DeployError> {
         let name = name.clone();
         self.write(move |store| store.app(&name)).await
     }
-
-    /// Whether the actor may have such an app: its own tenant, its own hosts.
-    fn check_claims(&self, config: &crate::config::AppConfig, actor: &Actor) -> Result<(), DeployError> {
-        if !actor.may(&config.tenant) {
-            return Err(DeployError::Forbidden(format!("tenant {} is not yours", config.tenant)));
-        }
-        if actor.scope == Scope::Operator {
-            return Ok(());
-        }
-        let tenant = self.apps.find_tenant(&config.tenant);
-        let may = |host: &HostPattern| tenant.as_ref().is_some_and(|tenant| tenant.may_route(host));
-        match config.routes.iter().find(|route| !may(&route.host)) {
-            Some(route) => Err(DeployError::Forbidden(format!(
-                "host {} is not one of tenant {}; the operator sets them in [tenant.{}] hosts",
-                route.host, config.tenant, config.tenant
-            ))),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Whether the actor may ask for what the description says of the host's own:
-/// before anything of that is looked at, lest the answer tell what is there.
-fn check_means(spec: &AppSpec, actor: &Actor) -> Result<(), DeployError> {
-    if actor.scope == Scope::Operator {
-        return Ok(());
-    }
-    if spec.allow.as_ref().is_some_and(|grants| !grants.is_empty()) {
-        return Err(DeployError::Forbidden(
-            "grants are the operator's to give; leave `allow` out".to_owned(),
-        ));
-    }
-    if spec.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty()) {
-        return Err(DeployError::Forbidden(
-            "secrets come from the host's own environment and files, which are the operator's; use `env`"
-                .to_owned(),
-        ));
-    }
-    Ok(())
 }
 
 /// What serves once a version is activated, and what the history says of it;
@@ -504,60 +259,6 @@ fn activated(
             }
             let action = if was_canary { Action::Promoted } else { Action::Activated };
             Ok(Some((serving, action, format!("version {version}"))))
-        }
-    }
-}
-
-/// Terms with other quotas for a tenant.
-pub(super) fn with_quotas(terms: &Terms, tenant: &Name, patch: &Value) -> Result<Terms, DeployError> {
-    let spec: QuotaSpec = serde_json::from_value(patch.clone())
-        .map_err(|error| DeployError::Refused(format!("quotas of tenant {tenant}: {error}")))?;
-    let mut terms = terms.clone();
-    let TenantConfig { quotas, hosts } = terms.of(tenant);
-    let mut changed = quotas;
-    spec.apply(&mut changed);
-    let quotas = changed;
-    terms.tenants.insert(tenant.clone(), TenantConfig { quotas, hosts });
-    Ok(terms)
-}
-
-/// What a client asks for when it has a version answer.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ActivationSpec {
-    /// Requests of a hundred that it answers; 100, which is the default, makes
-    /// it the version of the app.
-    pub weight_percent: Option<u8>,
-    /// The share of errors among its answers, 0 to 1, above which a canary is
-    /// rolled back by itself.
-    pub error_rate_max: Option<f64>,
-    /// Answers before which its errors say nothing; 20 by default.
-    pub requests_min: Option<u32>,
-}
-
-impl ActivationSpec {
-    /// The activation.
-    ///
-    /// # Errors
-    /// A number that cannot be.
-    pub fn activation(&self) -> Result<Activation, DeployError> {
-        let rate = self.error_rate_max;
-        if rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
-            return Err(DeployError::Refused(format!(
-                "error_rate_max is {}; take 0 to 1",
-                rate.unwrap_or_default()
-            )));
-        }
-        match self.weight_percent.unwrap_or(100) {
-            0 | 101.. => Err(DeployError::Refused(
-                "weight_percent goes from 1 to 100; to end a canary, roll it back".to_owned(),
-            )),
-            100 => Ok(Activation::Whole),
-            weight_percent => Ok(Activation::Canary(CanaryTerms {
-                weight_percent,
-                error_rate_max: rate,
-                requests_min: self.requests_min.unwrap_or(20),
-            })),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! could be read in two ways is refused, before any guest hears of it.
 
 mod overlay;
+mod target;
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use bytes::{Buf, Bytes, BytesMut};
 pub use overlay::Overlay;
 
 use overlay::{Laid, LaidLine};
+use target::{check_host, check_target};
 
 use crate::wire::error::ClientFault;
 use crate::wire::http1::syntax::{
@@ -452,47 +454,6 @@ impl Codings {
             return Err(ClientFault::Malformed("Transfer-Encoding"));
         }
         if self.members > 1 { Err(ClientFault::TransferCoding) } else { Ok(BodyFraming::Chunked) }
-    }
-}
-
-/// The four forms of a target (RFC 9112 3.2). A fragment is let through, as
-/// Node does.
-fn check_target(method: &str, target: &str) -> Result<(), ClientFault> {
-    let visible = target.bytes().all(|byte| byte.is_ascii_graphic());
-    let form = match target.as_bytes() {
-        [b'*'] => method == "OPTIONS",
-        _ if method == "CONNECT" => target.rsplit_once(':').is_some_and(|(host, port)| {
-            !host.is_empty() && port.parse::<u16>().is_ok() && check_host(target.as_bytes()).is_ok()
-        }),
-        [b'/', ..] => true,
-        _ => target.split_once("://").is_some_and(|(scheme, rest)| {
-            scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-                && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-                && !rest.is_empty()
-                && !rest.starts_with(['/', '?', '#'])
-        }),
-    };
-    if visible && form { Ok(()) } else { Err(ClientFault::Malformed("request target")) }
-}
-
-/// `uri-host [":" port]` (RFC 9110 7.2), without the comma, which no name has
-/// and which would make one line look like two.
-fn check_host(value: &[u8]) -> Result<(), ClientFault> {
-    let (host, port) = match value.iter().rposition(|&byte| byte == b':' || byte == b']') {
-        Some(at) if value.get(at) == Some(&b':') => (value.get(..at), value.get(at + 1..)),
-        _ => (Some(value), None),
-    };
-    let (host, port) = (host.unwrap_or_default(), port.unwrap_or_default());
-    let good_host = match host {
-        [b'[', inner @ .., b']'] => {
-            inner.iter().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(byte))
-        }
-        _ => host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte)),
-    };
-    if good_host && port.iter().all(u8::is_ascii_digit) {
-        Ok(())
-    } else {
-        Err(ClientFault::Malformed("Host header"))
     }
 }
 

@@ -5,6 +5,7 @@
 //! and when, is `wire::exchange`'s affair.
 
 pub mod raw;
+mod replaced;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::wire::http1::response_head::{
     Draft, Framing, Plan, ResponseContext, check_status, put_status_line,
 };
 use crate::wire::http1::status;
+
+pub use replaced::Hint;
 
 /// A buffer this full makes `write` wait. Node's, since version 22.
 pub const HIGH_WATER_MARK: usize = 64 * 1024;
@@ -49,15 +52,6 @@ pub struct Response {
     /// Bytes of interim responses put into `out` before.
     interim: usize,
     out: Output,
-}
-
-/// What one of the host's own answers tells beside its status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hint {
-    /// `Retry-After`: when it is worth trying again.
-    RetryAfter(Duration),
-    /// `Allow`: the methods that there are.
-    Allow(String),
 }
 
 /// How far the response is.
@@ -352,33 +346,6 @@ impl Response {
             self.out.put(&head);
         }
         Ok(())
-    }
-
-    /// Puts the host's own answer in place of whatever was set and not sent.
-    /// The caller has checked [`Response::is_unsent`].
-    pub fn replace(&mut self, status: u16, body: &str, hint: Option<&Hint>, close: bool) {
-        // The host may give a body that a guest may not; it is dropped.
-        let context = ResponseContext { reject_body_not_allowed: false, ..self.context.clone() };
-        *self = Response::new(context);
-        self.keep_alive &= !close;
-        self.status = status;
-        let limits = FieldLimits { bytes_max: usize::MAX, lines_max: usize::MAX };
-        let mut set = |name: &str, value: &str| {
-            // The names and values are the host's own and known to be good.
-            let _ = self.fields.set(name, vec![value.as_bytes().to_vec()], limits);
-        };
-        set("Content-Type", "text/plain; charset=utf-8");
-        match hint {
-            Some(Hint::RetryAfter(wait)) => {
-                // Whole seconds, and not before the time.
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                set("Retry-After", itoa::Buffer::new().format(seconds));
-            }
-            Some(Hint::Allow(methods)) => set("Allow", methods),
-            None => {}
-        }
-        let ended = self.end(Some(body.as_bytes().to_vec()));
-        debug_assert_eq!(ended, Ok(()), "the host's own answer is well formed");
     }
 
     /// Gives the response up: nothing more can be written. What was put out

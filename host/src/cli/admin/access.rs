@@ -90,8 +90,8 @@ fn address_of_environment() -> Result<Address> {
 }
 
 fn token_of_environment() -> Result<Token> {
-    if let Ok(value) = env::var(TOKEN) {
-        return Ok(Token { value: value.trim().to_owned(), from: TOKEN.to_owned() });
+    if let Ok(text) = env::var(TOKEN) {
+        return token(&text, TOKEN.to_owned());
     }
     match env::var_os(TOKEN_FILE) {
         Some(file) => token_in(Path::new(&file)),
@@ -104,9 +104,18 @@ fn token_of_environment() -> Result<Token> {
 fn token_in(path: &Path) -> Result<Token> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the token in {}", path.display()))?;
-    let value = text.trim().to_owned();
+    token(&text, path.display().to_string())
+}
+
+fn token(text: &str, from: String) -> Result<Token> {
+    let value = text.trim();
     if value.is_empty() {
-        bail!("there is no token in {}", path.display());
+        bail!("there is no token in {from}");
     }
-    Ok(Token { value, from: path.display().to_string() })
+    if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bail!(
+            "{from} has something else than one token in it: a line of printable characters without spaces"
+        );
+    }
+    Ok(Token { value: value.to_owned(), from })
 }

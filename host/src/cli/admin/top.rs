@@ -88,7 +88,7 @@ async fn look(session: &Session) -> Result<Look, AskError> {
 }
 
 fn described(before: &Look, now: &Look) -> String {
-    let host = now.top.host.as_ref().map(|host| host_line(host) + "\n\n").unwrap_or_default();
+    let host = now.top.host.as_ref().map(|host| host_lines(host) + "\n\n").unwrap_or_default();
     let mut table =
         table(["APP", "VERSION", "REQ/S", "5XX/S", "FAILED", "CRASHES", "IN FLIGHT", "CPU %", "P50", "P99"]);
     let seconds = now.at.duration_since(before.at).as_secs_f64();
@@ -113,10 +113,10 @@ fn described(before: &Look, now: &Look) -> String {
     host + &table.trim_fmt()
 }
 
-fn host_line(host: &HostView) -> String {
+fn host_lines(host: &HostView) -> String {
     let ready = if host.ready { "ready" } else { "draining" };
     format!(
-        "innkeeper {}, {ready}, up {}: connections {}, exchanges {} ({} waiting), tunnels {}, computing for long {} ({} waiting)",
+        "innkeeper {}, {ready}, up {}\nconnections {}, exchanges {} ({} waiting), tunnels {}, demoted {} ({} waiting)",
         host.innkeeper,
         long_time(host.uptime_seconds),
         used(host.connections),

@@ -8,7 +8,7 @@ use innkeeper_harness::configured::ConfiguredHost;
 use serde_json::Value;
 
 use crate::inns::{app, ask, assert_served, assert_told_to_wait, of, start, until};
-use crate::support::{lasts, promptly};
+use crate::support::{get, lasts, misbehave, promptly};
 
 /// An app that trips after three crashes, and one beside it. `more` are lines
 /// of both.
@@ -96,8 +96,8 @@ fn a_probe_that_crashes_doubles_the_wait_up_to_its_end() {
     for wait in ["200ms", "300ms", "300ms"] {
         until(|| (ask(&host, "shaky", "/trap").status() == Some(500)).then_some(()));
         let tripped = |host: &ConfiguredHost| {
-            let lines = host.running.logs().into_iter();
-            lines.filter(|line| line.message.starts_with("app tripped")).last()
+            let mut lines = host.running.logs().into_iter();
+            lines.rfind(|line| line.message.starts_with("app tripped"))
         };
         let line = until(|| tripped(&host).filter(|line| line.field("retry_in").as_deref() == Some(wait)));
         assert_eq!(line.field("app").as_deref(), Some("shaky"));
@@ -131,6 +131,28 @@ fn what_the_host_or_the_client_does_is_no_crash() {
     }
     assert_served(&host, "shaky");
     assert_eq!(state(&host, "shaky"), "closed");
+}
+
+#[test]
+fn the_only_app_of_the_command_line_trips_too() {
+    let server = misbehave()
+        .arg("--crashes-max", "2")
+        .arg("--crash-backoff", "200ms")
+        .arg("--crash-backoff-max", "300ms")
+        .start();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        assert_eq!(client.ask(get("/trap")).status(), Some(500));
+    }
+    assert_told_to_wait(&client.ask(get("/ok")));
+    until(|| (client.ask(get("/trap")).status() == Some(500)).then_some(()));
+    // Asked on the same connection: what the probe came to is known.
+    assert_told_to_wait(&client.ask(get("/ok")));
+    // What it logged may still be on its way.
+    for wait in ["200ms", "300ms"] {
+        server.wait_log(|line| line.field("retry_in").as_deref() == Some(wait));
+    }
+    until(|| (client.ask(get("/ok")).status() == Some(200)).then_some(()));
 }
 
 #[test]

@@ -166,3 +166,20 @@ fn a_client_that_lingers_does_not_hold_up_a_second_signal() {
     server.signal(Signal::TERM);
     promptly(|| server.wait_exit(DEADLINE));
 }
+
+#[test]
+fn for_a_delay_all_goes_on_as_before() {
+    let server = echo().arg("--drain-delay", "500ms").start();
+    let mut held = hold(&server);
+    lasts(Duration::from_millis(500), || {
+        server.signal(Signal::TERM);
+        server.wait_log(|line| line.target == "drain" && line.message.starts_with("not ready"));
+        let mut client = server.connect();
+        assert_eq!(client.ask(get("/")).header("connection"), Some("keep-alive"));
+        client.expect_close();
+    });
+    held.send("hello").expect(LAST);
+    drop(held);
+    // Only what ends in the drain itself counts.
+    promptly(|| assert_report(&server.wait_exit(DEADLINE), 1, 0));
+}

@@ -46,4 +46,6 @@ mod fairness;
 mod breaker;
 mod observability;
 mod reload;
+mod key_rows;
+mod config_keys;
 mod seams;

@@ -135,7 +135,8 @@ fn is_test_name(word: &str) -> bool {
     is_path && word.contains("::") && word != "module::test"
 }
 
-fn is_test(name: &str) -> bool {
+/// Whether there is such a test, named as `module::test`.
+pub fn is_test(name: &str) -> bool {
     let Some((module, test)) = name.split_once("::") else { return false };
     let file = root().join(format!("tests/harness/tests/e2e/{module}.rs"));
     fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("#[test]\nfn {test}()")))

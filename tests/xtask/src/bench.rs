@@ -31,7 +31,7 @@ pub struct Args {
     kind: Option<Kind>,
     /// Only the rows whose name contains this; nothing is written then
     rows: Option<String>,
-    /// Another host than the one of this source; nothing is written then
+    /// The host, a release build [default: built from here]
     #[arg(long, value_name = "PATH")]
     host: Option<PathBuf>,
     /// The `wasmtime` to compare with [default: $WASMTIME, or that on PATH]
@@ -78,7 +78,7 @@ pub fn bench(args: &Args) -> Result<()> {
             Kind::Apps => apps::measure(&host),
             Kind::Deploys => deploys::measure(&host, args),
         }?;
-        if args.rows.is_none() && args.host.is_none() {
+        if args.rows.is_none() {
             report.write(&machine).with_context(|| format!("cannot write {}", report::PATH))?;
             println!("wrote {} of {}", report.title, report::PATH);
         }

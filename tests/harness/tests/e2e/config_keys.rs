@@ -1,7 +1,7 @@
 //! Every key of the configuration changes something: for each the test that
-//! shows it, which is a row of `key_rows`, a test here, or one that is about it
-//! anyway. The keys are those of the schema; none may be left out, and none
-//! may be here that is not there.
+//! shows it, which is a row of `key_limits`, `key_app_limits` or `key_quotas`,
+//! a test here, or one that is about it anyway. The keys are those of the
+//! schema; none may be left out, and none may be here that is not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,16 +17,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::inns::{app, ask, of, routed, start, with_cache};
-use crate::key_rows::{OF_APP, OF_HOST, OF_TENANT, Row};
+use crate::key_app_limits::OF_APP;
+use crate::key_limits::OF_HOST;
+use crate::key_quotas::OF_TENANT;
+use crate::key_rows::Row;
 use crate::seams::is_test;
 
 /// Tables whose keys have rows, and the test that shows all of them.
 const IN_ROWS: &[(&str, &[Row], &str)] = &[
-    ("Limits", OF_HOST, "key_rows::limits_of_the_host"),
-    ("Limits", OF_APP, "key_rows::limits_of_apps_that_the_host_has"),
-    ("AppLimits", OF_APP, "key_rows::limits_of_an_app"),
-    ("Tenant", OF_TENANT, "key_rows::quotas_of_a_tenant"),
-    ("Quotas", OF_TENANT, "key_rows::quotas_of_tenants_that_say_nothing"),
+    ("Limits", OF_HOST, "key_limits::limits_of_the_host"),
+    ("Limits", OF_APP, "key_app_limits::limits_of_apps_that_the_host_has"),
+    ("AppLimits", OF_APP, "key_app_limits::limits_of_an_app"),
+    ("Tenant", OF_TENANT, "key_quotas::quotas_of_a_tenant"),
+    ("Quotas", OF_TENANT, "key_quotas::quotas_of_tenants_that_say_nothing"),
 ];
 
 /// All other keys, and the test that shows each.
@@ -34,12 +37,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (".listen", "reload::listeners_come_and_go_and_connections_of_those_that_went_stay"),
     (".state", "config_keys::state_and_cache_are_where_they_are_said_to_be"),
     (".cache", "config_keys::state_and_cache_are_where_they_are_said_to_be"),
-    (".limits", "key_rows::limits_of_the_host"),
+    (".limits", "key_limits::limits_of_the_host"),
     (".admin", "config_keys::the_administration_listens_and_has_its_token_where_it_is_said"),
     (".log", "config_keys::the_log_has_the_form_and_the_lines_that_are_asked_for"),
     (".telemetry", "config_keys::the_id_has_the_header_that_is_asked_for"),
-    (".defaults", "key_rows::quotas_of_tenants_that_say_nothing"),
-    (".tenant", "key_rows::quotas_of_a_tenant"),
+    (".defaults", "key_quotas::quotas_of_tenants_that_say_nothing"),
+    (".tenant", "key_quotas::quotas_of_a_tenant"),
     (".app", "routing::hosts_exact_by_suffix_and_default"),
     // Times and bytes of the host that take long to show.
     ("Limits.linger_timeout", "persistence::a_client_that_does_not_close_is_left_behind"),
@@ -71,7 +74,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "observability::a_clients_trace_goes_on_in_the_guest_and_reaches_the_collector",
     ),
     ("Telemetry.trace_sample_ratio", "observability::traces_that_are_not_sampled_are_handed_on_and_not_sent"),
-    ("Defaults.quotas", "key_rows::quotas_of_tenants_that_say_nothing"),
+    ("Defaults.quotas", "key_quotas::quotas_of_tenants_that_say_nothing"),
     ("Tenant.hosts", "config_keys::a_tenant_may_route_the_hosts_that_are_its_own"),
     ("App.component", "config_keys::an_app_is_what_its_table_says"),
     ("App.name", "config_keys::an_app_is_what_its_table_says"),
@@ -81,7 +84,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("App.env", "config_keys::an_app_is_what_its_table_says"),
     ("App.secrets", "config_keys::secrets_are_for_the_guest_and_nobody_else"),
     ("App.allow", "config_keys::an_app_may_do_what_it_is_allowed"),
-    ("App.limits", "key_rows::limits_of_an_app"),
+    ("App.limits", "key_app_limits::limits_of_an_app"),
     ("Route.host", "routing::hosts_exact_by_suffix_and_default"),
     ("Route.path", "routing::the_most_specific_path_has_it_and_prefixes_end_at_segments"),
     ("Route.methods", "routing::no_route_is_404_and_another_method_405_with_those_there_are"),

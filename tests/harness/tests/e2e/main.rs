@@ -47,5 +47,8 @@ mod breaker;
 mod observability;
 mod reload;
 mod key_rows;
+mod key_limits;
+mod key_app_limits;
+mod key_quotas;
 mod config_keys;
 mod seams;

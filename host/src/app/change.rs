@@ -28,8 +28,9 @@ pub struct Change {
     pub remove: Vec<Name>,
     /// What tenants may use; none leaves that.
     pub terms: Option<Terms>,
-    /// Apps of which a version that cannot be loaded is left out instead of
-    /// failing the change: those that were deployed long before this start.
+    /// Whether this is a start, or the whole configuration anew: then a version
+    /// that was deployed before and cannot be loaded is left out, and one that
+    /// does not start is served as it is, instead of failing everything.
     pub lenient: bool,
 }
 
@@ -187,12 +188,16 @@ impl Apps {
     /// Starts each version that is not there yet and is to answer.
     async fn start_once(&self, built: &[Built], lenient: bool) -> Result<(), Failures> {
         let mut failures = Vec::new();
-        for Built { app, serving, .. } in built.iter().filter(|built| !built.wanted.is_spared(lenient)) {
+        for Built { app, serving, .. } in built {
             let before = app.serving();
             let fresh = |version: &&Arc<Version>| !before.loaded().any(|old| Arc::ptr_eq(old, version));
             for version in serving.answering().filter(fresh) {
-                if let Err(error) = self.loader.warm(version).await {
-                    failures.push(format!("app {}: {error:#}", app.name));
+                match self.loader.warm(version).await {
+                    Ok(()) => {}
+                    // Its requests will say so too; those of others need not
+                    // wait for it.
+                    Err(error) if lenient => tracing::error!(app = %app.name, "{error:#}"),
+                    Err(error) => failures.push(format!("app {}: {error:#}", app.name)),
                 }
             }
         }

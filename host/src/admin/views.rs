@@ -6,6 +6,8 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::deploy::ActivationSpec;
+
 /// What is wrong with a request.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorView {

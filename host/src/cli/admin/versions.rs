@@ -8,9 +8,8 @@ use clap::Args;
 use reqwest::Method;
 
 use super::access::AdminFlags;
-use crate::admin::views::{AppView, RolledBackView};
+use crate::admin::views::{ActivationSpec, AppView, RolledBackView};
 use crate::config::Name;
-use crate::deploy::ActivationSpec;
 
 /// Which share of the requests a version answers.
 #[derive(Debug, Args)]

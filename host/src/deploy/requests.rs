@@ -315,6 +315,7 @@ impl Deployer {
     /// routes that are another's.
     pub async fn put_app(&self, spec: AppSpec, actor: &Actor) -> Result<Name, DeployError> {
         let _one_at_a_time = self.changing.lock().await;
+        check_spec(&spec, actor)?;
         let limits = self.file.lock().limits.clone();
         let config = app_of(&spec, &limits).map_err(|problems| DeployError::Refused(problems.to_string()))?;
         let name = config.name.clone();
@@ -429,24 +430,13 @@ impl Deployer {
         self.write(move |store| store.app(&name)).await
     }
 
-    /// Whether the actor may have such an app: its own tenant, its own hosts,
-    /// nothing that is granted.
+    /// Whether the actor may have such an app: its own tenant, its own hosts.
     fn check_claims(&self, config: &crate::config::AppConfig, actor: &Actor) -> Result<(), DeployError> {
         if !actor.may(&config.tenant) {
             return Err(DeployError::Forbidden(format!("tenant {} is not yours", config.tenant)));
         }
         if actor.scope == Scope::Operator {
             return Ok(());
-        }
-        if config.settings.grants != Default::default() {
-            return Err(DeployError::Forbidden(
-                "grants are the operator's to give; leave `allow` out".to_owned(),
-            ));
-        }
-        if !config.settings.secrets.is_empty() {
-            return Err(DeployError::Forbidden(
-                "secrets are read from the host's environment and files, which is the operator's to allow; use env".to_owned(),
-            ));
         }
         let tenant = self.apps.find_tenant(&config.tenant);
         let may = |host: &HostPattern| tenant.as_ref().is_some_and(|tenant| tenant.may_route(host));
@@ -457,6 +447,21 @@ impl Deployer {
             ))),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether the actor may ask for what is in a specification. Comes before
+/// anything of it is looked at: what is wrong with a path would tell who may
+/// not name one which files the host has.
+fn check_spec(spec: &AppSpec, actor: &Actor) -> Result<(), DeployError> {
+    let refused = |why: &str| Err(DeployError::Forbidden(why.to_owned()));
+    match spec {
+        _ if actor.scope == Scope::Operator => Ok(()),
+        AppSpec { allow: Some(_), .. } => refused("grants are the operator's to give; leave `allow` out"),
+        AppSpec { secrets: Some(_), .. } => refused(
+            "secrets are read from the host's environment and files, which is the operator's to allow; use env",
+        ),
+        _ => Ok(()),
     }
 }
 

@@ -126,9 +126,7 @@ impl App {
     /// answers that it gave, and the errors among them. Of several that notice
     /// it, one does.
     pub fn take_back(&self, version: &Arc<Version>) -> Option<(u64, u64)> {
-        if self.serving.load().canary.is_none() {
-            return None;
-        }
+        self.serving.load().canary.as_ref()?;
         let mut wanted = self.wanted.lock();
         let serving = self.serving.load_full();
         let Some(Canary { version: canary, terms }) = &serving.canary else { return None };

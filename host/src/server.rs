@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use crate::admin::Admin;
 use crate::app::Apps;
 use crate::config::Config;
-use crate::deploy::Deployer;
+use crate::deploy::{Deployer, open_state};
 use crate::server::listeners::Listeners;
 use crate::telemetry::Telemetry;
 use crate::wire::drain::{DrainControl, DrainReport, Phase};
@@ -45,13 +45,14 @@ impl Server {
     /// An app that cannot be served, an address that cannot be bound, a state
     /// directory that cannot be used.
     pub async fn bind(config: &Config) -> Result<Self> {
+        let state = open_state(config).await?;
         let (control, drain) = DrainControl::new();
         let (control, census, roster) = (Arc::new(control), Census::default(), Roster::default());
         let timeouts = Arc::new(Timeouts::new(&config.limits));
         let side = Control::new(control.clone(), census.clone(), timeouts.clone());
         let telemetry = Arc::new(Telemetry::start(&config.telemetry)?);
         let apps = Arc::new(Apps::new(&config.limits, &config.cache, side, telemetry.metrics().clone())?);
-        let deployer = Arc::new(Deployer::open(config, apps.clone()).await?);
+        let deployer = Arc::new(Deployer::new(state, apps.clone()));
         deployer.configure(config).await.context("the apps cannot be served")?;
         let listeners = Listeners::bind(&config.listen)?;
         let steering = Arc::new(Steering::new(

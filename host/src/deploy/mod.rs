@@ -42,23 +42,28 @@ struct FileSays {
     limits: Limits,
 }
 
+/// Opens the state directory, if the configuration has one. Comes before
+/// anything else is put there: the directory is made for its owner only, and
+/// one host has it at a time.
+///
+/// # Errors
+/// A directory that cannot be used, a database that is damaged.
+pub async fn open_state(config: &Config) -> Result<Option<Arc<Store>>> {
+    let Some(directory) = config.state.clone() else { return Ok(None) };
+    let store = spawn_blocking(move || open_store(&directory)).await??;
+    Ok(Some(Arc::new(store)))
+}
+
 impl Deployer {
-    /// Opens the state directory, if there is one.
-    ///
-    /// # Errors
-    /// A directory that cannot be used, a database that is damaged.
-    pub async fn open(config: &Config, apps: Arc<Apps>) -> Result<Self> {
-        let store = match config.state.clone() {
-            Some(directory) => Some(Arc::new(spawn_blocking(move || open_store(&directory)).await??)),
-            None => None,
-        };
-        Ok(Deployer {
+    /// Deploys with this state, if there is one; serves nothing yet.
+    pub fn new(store: Option<Arc<Store>>, apps: Arc<Apps>) -> Self {
+        Deployer {
             apps,
             store,
             file: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
             trying: tokio::sync::Mutex::new(()),
-        })
+        }
     }
 
     /// Serves what this configuration and the state directory say, and nothing

@@ -105,7 +105,7 @@ fn connections_for_which_there_is_no_descriptor() {
 
 /// Lets the server open only so many descriptors more, and returns how many
 /// there could be before.
-fn limit_descriptors(server: &Running, spare: usize) -> Rlimit {
+pub fn limit_descriptors(server: &Running, spare: usize) -> Rlimit {
     let folder = format!("/proc/{}/fd", server.process().id());
     let open = fs::read_dir(folder).expect("the server runs");
     let open: Vec<u64> = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
@@ -114,7 +114,7 @@ fn limit_descriptors(server: &Running, spare: usize) -> Rlimit {
     set_descriptors(server, Rlimit { current: last.map(|last| last + 1), ..getrlimit(Resource::Nofile) })
 }
 
-fn set_descriptors(server: &Running, limit: Rlimit) -> Rlimit {
+pub fn set_descriptors(server: &Running, limit: Rlimit) -> Rlimit {
     let id = i32::try_from(server.process().id()).expect("an id is small");
     prlimit(Pid::from_raw(id), Resource::Nofile, limit).expect("a child's limits can be lowered")
 }

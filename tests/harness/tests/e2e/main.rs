@@ -37,6 +37,8 @@ mod drain;
 mod deploys;
 mod deploy_soak;
 mod deploy_crash;
+mod isolation;
+mod faults;
 mod cases;
 mod websocket;
 mod browser;

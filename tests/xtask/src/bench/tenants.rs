@@ -40,11 +40,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A good request that failed; a host that does not come up.
 pub fn measure(program: &Path, args: &Args) -> Result<Report> {
     let how = format!(
-        "two tenants with the default quotas and limits, but that an idle connection may stay for 60 s and that the hostile app is not tripped after {} crashes. \
+        "two tenants with the default quotas and limits, but that an idle connection may stay for 60 s and that the hostile app is never tripped by its crashes. \
          The good one's `hello` is asked on {} connections, one request at a time each, by `xtask` itself: after a warm-up {} rounds of {} s alone and beside, alternating; the median counts. \
          Hostile clients begin again whenever the host has ended what they began, and come from 100 addresses. \
          What they cost on their own is part of the figures, because they run on the same cores. For slow readers, pieces of up to 1 KiB are counted.",
-        20,
         load::CONNECTIONS,
         args.rounds,
         args.seconds

@@ -101,6 +101,7 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>, cut: impl Future<Output = ()>) -> DrainReport {
         let Server { steering, admin } = self;
         let control = steering.start();
+        let _records = steering.deployer().keep_records();
         let administration = admin.map(Admin::serve);
         let limits = steering.limits();
         let (mut stop, mut cut) = (pin!(stop), pin!(cut));

@@ -37,7 +37,6 @@ pub struct Admin {
 pub struct Administration {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    records: JoinHandle<()>,
 }
 
 /// What every request to it has at hand.
@@ -75,19 +74,13 @@ impl Admin {
     /// Begins to serve.
     pub fn serve(self) -> Administration {
         let (stop, stopped) = watch::channel(false);
-        let deployer = self.state.steering.deployer().clone();
-        Administration {
-            stop,
-            serving: tokio::spawn(self.socket.serve(api::router(self.state), stopped)),
-            records: tokio::spawn(async move { deployer.keep_records().await }),
-        }
+        Administration { stop, serving: tokio::spawn(self.socket.serve(api::router(self.state), stopped)) }
     }
 }
 
 impl Administration {
     /// Ends it: answers what was asked already.
     pub async fn stop(self) {
-        self.records.abort();
         let _ = self.stop.send(true);
         // It ends by itself, in bounded time.
         let _ = self.serving.await;

@@ -15,7 +15,7 @@ use crate::app::routes::RouteTable;
 use crate::app::served::{App, Origin, Source, Wanted};
 use crate::app::version::{Canary, Serving, Version};
 use crate::app::{Apps, Terms};
-use crate::config::{AppSettings, Name};
+use crate::config::{AppSettings, Name, RouteConfig};
 
 /// What is to be served from now on.
 #[derive(Default)]
@@ -223,13 +223,10 @@ impl Apps {
             apps.insert(app.name.clone(), app.clone());
             routes.insert(app.name.clone(), wanted.config.routes.clone());
         }
-        let all = apps.values().flat_map(|app| {
-            let routes = routes.get(&app.name).cloned().unwrap_or_default();
-            routes.into_iter().map(|route| (route, app.clone()))
-        });
-        let recorded = RouteTable::new(all)
-            .map_err(|overlap| Failures(vec![overlap.to_string()]).into())
-            .and_then(|table| record().map(|()| table));
+        let spared: Vec<_> = built.iter().filter(|built| built.wanted.is_spared(change.lenient)).collect();
+        let spared: Vec<_> = spared.iter().map(|built| &built.app.name).collect();
+        let recorded =
+            table_of(&apps, routes, &spared).map_err(E::from).and_then(|table| record().map(|()| table));
         let book = &mut *self.book.lock();
         let table = recorded.inspect_err(|_| self.settle_tenants(book))?;
 
@@ -329,6 +326,32 @@ impl Loading<'_> {
                 None
             }
         }
+    }
+}
+
+/// The table of all routes. An app that is `spared` goes without its routes
+/// where others have them already, instead of failing everything: they were the
+/// file's to give since it was deployed.
+fn table_of(
+    apps: &BTreeMap<Name, Arc<App>>,
+    mut routes: BTreeMap<Name, Vec<RouteConfig>>,
+    spared: &[&Name],
+) -> Result<RouteTable<Arc<App>>, Failures> {
+    loop {
+        let all = apps.values().flat_map(|app| {
+            let routes = routes.get(&app.name).cloned().unwrap_or_default();
+            routes.into_iter().map(|route| (route, app.clone()))
+        });
+        let overlap = match RouteTable::new(all) {
+            Ok(table) => return Ok(table),
+            Err(overlap) => overlap,
+        };
+        let is_it =
+            |route: &RouteConfig| route.host == overlap.route.host && route.path == overlap.route.path;
+        let has_it = |name: &&&Name| routes.get(**name).is_some_and(|routes| routes.iter().any(is_it));
+        let Some(name) = spared.iter().find(has_it) else { return Err(Failures(vec![overlap.to_string()])) };
+        tracing::error!(app = %name, "a deployed app is not reached: {overlap}");
+        routes.remove(*name);
     }
 }
 

@@ -118,6 +118,35 @@ pub struct Limits {
     pub crash_backoff_max: Duration,
 }
 
+impl Limits {
+    /// The first limit of an app that is above another's, of those that bound
+    /// what one request may cost.
+    pub fn first_above(&self, other: &Limits) -> Option<&'static str> {
+        // No limit is above any.
+        let time = |time: Option<Duration>| time.unwrap_or(Duration::MAX);
+        let above = [
+            ("request_body_bytes_max", self.request_body_bytes_max > other.request_body_bytes_max),
+            ("write_stall_timeout", time(self.write_stall_timeout) > time(other.write_stall_timeout)),
+            ("response_head_bytes_max", self.response_head_bytes_max > other.response_head_bytes_max),
+            ("response_buffer_bytes_max", self.response_buffer_bytes_max > other.response_buffer_bytes_max),
+            ("tunnel_idle_timeout", time(self.tunnel_idle_timeout) > time(other.tunnel_idle_timeout)),
+            ("tunnel_cpu_per_second", self.tunnel_cpu_per_second > other.tunnel_cpu_per_second),
+            ("memory_bytes_max", self.memory_bytes_max > other.memory_bytes_max),
+            ("table_elements_max", self.table_elements_max > other.table_elements_max),
+            ("cpu_time_max", time(self.cpu_time_max) > time(other.cpu_time_max)),
+            ("wall_time_max", time(self.wall_time_max) > time(other.wall_time_max)),
+            ("handles_max", self.handles_max > other.handles_max),
+            ("tcp_sockets_max", self.tcp_sockets_max > other.tcp_sockets_max),
+            (
+                "tcp_sockets_per_instance_max",
+                self.tcp_sockets_per_instance_max > other.tcp_sockets_per_instance_max,
+            ),
+            ("log_bytes_per_second", self.log_bytes_per_second > other.log_bytes_per_second),
+        ];
+        above.into_iter().find_map(|(name, above)| above.then_some(name))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

@@ -115,6 +115,12 @@ impl Deployer {
         if actor.scope == Scope::Operator {
             return Ok(());
         }
+        let limits = &self.file.lock().limits;
+        if let Some(limit) = config.settings.limits.first_above(limits) {
+            return Err(DeployError::Forbidden(format!(
+                "limits.{limit} is above the host's, which only the operator may exceed; take the host's or less"
+            )));
+        }
         let tenant = self.apps.find_tenant(&config.tenant);
         let may = |host: &HostPattern| tenant.as_ref().is_some_and(|tenant| tenant.may_route(host));
         match config.routes.iter().find(|route| !may(&route.host)) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::served::{Origin, Wanted};
 use crate::app::{Apps, Change, Outcome, TakenBack, Terms};
@@ -93,9 +94,14 @@ impl Deployer {
         self.store.as_ref().ok_or(DeployError::NoState)
     }
 
-    /// Writes down what the host does by itself: canaries that it takes back.
-    /// Runs until it is dropped.
-    pub async fn keep_records(&self) {
+    /// Writes down what the host does by itself, canaries that it takes back,
+    /// until the handle is dropped.
+    pub fn keep_records(self: &Arc<Self>) -> AbortOnDropHandle<()> {
+        let deployer = self.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move { deployer.write_down().await }))
+    }
+
+    async fn write_down(&self) {
         loop {
             for taken in self.apps.taken_back().await {
                 if let Err(error) = self.record_taken_back(&taken).await {
@@ -158,7 +164,10 @@ impl Deployer {
             change.apps = deployed;
             file_apps = rest;
             for (tenant, patch) in quotas {
-                terms = apps::with_quotas(&terms, &tenant, &patch)?;
+                match apps::with_quotas(&terms, &tenant, &patch) {
+                    Ok(changed) => terms = changed,
+                    Err(error) => tracing::error!(%tenant, "quotas that were set are not in effect: {error}"),
+                }
             }
         }
         for app in file_apps {

@@ -215,6 +215,22 @@ fn a_component_that_is_damaged() {
 }
 
 #[test]
+fn routes_that_the_file_has_taken_since_leave_the_deployed_app_without() {
+    let host = Server::configured("");
+    let spec = json!({ "name": "shop", "routes": [{ "host": "*" }] });
+    assert_eq!(host.api("PUT", "/v1/apps", spec.to_string()).0, 200);
+    deploy(&host, "", &version(None));
+    assert_eq!(name(&mut host.running.connect()), "v1");
+    let (directory, _) = host.stop();
+    let config = "[[app]]\nname = \"hello\"\ncomponent = \"{guest:hello}\"\n";
+    let host = ConfiguredHost::start_in(directory, config).expect("it starts all the same");
+    assert_eq!(answer(&mut host.running.connect()), (Some(200), "Hello world\n".to_owned()));
+    host.running
+        .wait_log(|line| line.level == "ERROR" && line.message.starts_with("a deployed app is not reached"));
+    assert_eq!(host.api("GET", "/v1/apps/shop", "").0, 200);
+}
+
+#[test]
 fn a_damaged_version_keeps_no_other_from_taking_over() {
     let host = Server::configured(SHOP);
     deploy(&host, "", &version(None));

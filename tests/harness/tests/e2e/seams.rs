@@ -63,6 +63,7 @@ const SEAMS: &[Seam] = &[
 /// The files that own tasks or threads.
 const SPAWNING: &[&str] = &[
     "admin/",
+    "app/breaker/tests.rs",
     "app/change.rs",
     "cli/reload.rs",
     "deploy/",

@@ -152,6 +152,7 @@ impl Server {
         if let Some(administration) = administration {
             administration.stop().await;
         }
+        steering.apps().fall_silent();
         control.report()
     }
 }

@@ -13,6 +13,7 @@ mod change;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
@@ -144,6 +145,14 @@ impl Apps {
                 return taken;
             }
             self.rollback.notified().await;
+        }
+    }
+
+    /// Has nothing be said of versions that go with the host: its last word is
+    /// that it stopped.
+    pub fn fall_silent(&self) {
+        for app in self.list() {
+            app.serving().loaded().for_each(|version| version.has_served.store(false, Ordering::Relaxed));
         }
     }
 

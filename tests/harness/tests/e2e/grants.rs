@@ -90,12 +90,12 @@ fn nobody_listens_where_it_is_granted() {
 #[test]
 fn a_grant_that_is_none_is_refused_at_the_start() {
     for (grant, told) in [
-        ("files", "there are the grants server-control, tcp=HOST:PORT"),
+        ("files", "there are server-control, tcp=HOST:PORT"),
         ("tcp=127.0.0.1", "write it as tcp=HOST:PORT"),
         ("tcp=127.0.0.1:http", "write it as tcp=HOST:PORT"),
         ("tcp=:80", "write it as tcp=HOST:PORT"),
         ("tcp=127.0.0.1:0", "write it as tcp=HOST:PORT"),
-        ("server-control=yes", "there are the grants server-control, tcp=HOST:PORT"),
+        ("server-control=yes", "there are server-control, tcp=HOST:PORT"),
     ] {
         let mut command = tunnels().arg("--allow", grant).command().expect("the guest can be built");
         let mut process = Process::spawn(&mut command).expect("the host starts");

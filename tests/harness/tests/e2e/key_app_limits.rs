@@ -107,7 +107,7 @@ pub const OF_APP: &[Row] = &[
         always: "",
         values: [Some("1"), None],
         look: ok,
-        seen: ["too large", "200"],
+        seen: ["500", "200"],
     },
     Row {
         key: "requests_per_instance_max",

@@ -106,8 +106,13 @@ pub const OF_APP: &[Row] = &[
         guest: Guest::Misbehave,
         always: "",
         values: [Some("1"), None],
-        look: ok,
-        seen: ["500", "200"],
+        // The host's sizes the pool, into which the component does not fit; of
+        // an app, each instance meets its own.
+        look: |host| match ok(host) {
+            status if status == "500" => "too large".to_owned(),
+            status => status,
+        },
+        seen: ["too large", "200"],
     },
     Row {
         key: "requests_per_instance_max",

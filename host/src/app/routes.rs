@@ -1,6 +1,6 @@
 //! The route table: which app a request is for, by host, path and method. The
 //! rules stand in `docs/routing.md`. What a request asks for is read in
-//! [`request`]; weights between versions are no business of this table. The
+//! `request`; weights between versions are no business of this table. The
 //! handler asks it once for each exchange.
 
 mod request;

@@ -1,5 +1,5 @@
 //! What a host is told to do, in types that cannot be wrong. `cli` makes a
-//! [`Config`] out of flags, or [`file`] out of a file; `server` runs it.
+//! [`Config`] out of flags, or [`mod@file`] out of a file; `server` runs it.
 
 pub mod file;
 mod grant;

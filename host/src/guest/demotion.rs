@@ -2,7 +2,7 @@
 //! of CPU time: threads of low priority, shared fairly by tenant. The
 //! connection's task hands the whole call over, instance and exchange inside
 //! it, and waits; the I/O threads are free. Whose turn it is decides
-//! [`queue`](self::queue).
+//! `queue`.
 
 mod queue;
 

@@ -1,6 +1,6 @@
 //! A configuration file (TOML) to a typed [`Config`]: read as far as it goes
-//! ([`document`]), then judged table by table ([`host`], [`app`], [`routes`]).
-//! Whatever is wrong is told at once ([`problems`]). `cli` loads files, the
+//! (`document`), then judged table by table (`host`, `app`, `routes`).
+//! Whatever is wrong is told at once (`problems`). `cli` loads files, the
 //! administration makes apps of an [`AppSpec`].
 
 mod document;

@@ -122,7 +122,9 @@ impl Connection {
                         yield_now().await;
                     }
                 }
-                Next::Fault(fault) => return self.refuse(fault).await,
+                // Boxed, because it is rare and would make every connection's
+                // task as large as itself.
+                Next::Fault(fault) => return Box::pin(self.refuse(fault)).await,
                 Next::Close => return,
             }
         }

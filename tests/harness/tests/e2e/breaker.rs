@@ -41,7 +41,9 @@ fn an_app_that_crashes_in_a_row_is_tripped_and_its_neighbour_is_not() {
     let host = crashing("crash_backoff = \"60s\"", "");
     // An answer between two crashes ends the row.
     crash(&host, 2);
-    assert_served(&host, "shaky");
+    let mut client = host.running.connect();
+    assert_eq!(client.ask(of("shaky", "/ok")).status(), Some(200));
+    client.ask(of("nobody", "/"));
     crash(&host, 2);
     assert_eq!(state(&host, "shaky"), "closed");
     crash(&host, 1);

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::admin::auth::Problem;
@@ -18,7 +17,7 @@ use crate::app::served::{App, Origin};
 use crate::app::version::{Canary, Version};
 use crate::config::Name;
 use crate::config::file::AppSpec;
-use crate::deploy::{Actor, DeployError};
+use crate::deploy::Actor;
 use crate::state::HistoryRecord;
 
 /// Entries of the history that are told if nothing is said.
@@ -84,15 +83,12 @@ pub(super) async fn history(
     Query(limit): Query<Limit>,
 ) -> Result<Json<Vec<HistoryView>>, Problem> {
     let name = find(&state, &actor, &app)?.name.clone();
-    let store = state.steering.deployer().store()?.clone();
     let limit = limit.or(HISTORY_DEFAULT);
     // A name may have been another tenant's before.
     let seen = move |record: &HistoryRecord| {
         record.app.as_ref() == Some(&name) && record.tenant.as_ref().is_none_or(|tenant| actor.may(tenant))
     };
-    let history = spawn_blocking(move || store.history(seen, limit)).await;
-    let history =
-        history.map_err(|error| DeployError::Broken(error.to_string()))?.map_err(DeployError::from)?;
+    let history = state.steering.deployer().in_state(move |store| store.history(seen, limit)).await?;
     Ok(Json(
         history
             .into_iter()

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use tokio::task::spawn_blocking;
 
 use crate::admin::auth::{Problem, operator_only};
 use crate::admin::views::{NewTokenView, TenantView, TokenSpec, TokenView, UseView, time};
@@ -14,8 +13,8 @@ use crate::admin::{AdminState, to_its_end};
 use crate::app::tenant::Tenant;
 use crate::config::Name;
 use crate::config::file::QuotaSpec;
-use crate::deploy::{Actor, DeployError};
-use crate::state::{Scope, StateError, Store, TokenRecord};
+use crate::deploy::Actor;
+use crate::state::{Scope, TokenRecord};
 
 pub(super) async fn list(State(state): State<Arc<AdminState>>, actor: Actor) -> Json<Vec<TenantView>> {
     Json(views(&state, &actor))
@@ -62,7 +61,7 @@ pub(super) async fn tokens(
     actor: Actor,
 ) -> Result<Json<Vec<TokenView>>, Problem> {
     operator_only(&actor)?;
-    let tokens = in_store(&state, |store| store.tokens()).await?;
+    let tokens = state.steering.deployer().in_state(|store| store.tokens()).await?;
     Ok(Json(tokens.into_iter().map(token_view).collect()))
 }
 
@@ -77,7 +76,8 @@ pub(super) async fn make_token(
         None => Scope::Operator,
     };
     let by = actor.name.clone();
-    let (token, record) = in_store(&state, move |store| store.make_token(scope, &spec.label, &by)).await?;
+    let (token, record) =
+        state.steering.deployer().in_state(move |store| store.make_token(scope, &spec.label, &by)).await?;
     tracing::info!(id = record.id, by = actor.name, "token made");
     Ok((StatusCode::CREATED, Json(NewTokenView { token, record: token_view(record) })))
 }
@@ -89,19 +89,10 @@ pub(super) async fn revoke_token(
 ) -> Result<StatusCode, Problem> {
     operator_only(&actor)?;
     let (asked, by) = (id.clone(), actor.name.clone());
-    let revoked = in_store(&state, move |store| store.revoke_token(&asked, &by)).await?;
+    let revoked = state.steering.deployer().in_state(move |store| store.revoke_token(&asked, &by)).await?;
     let record = revoked.ok_or_else(|| Problem::not_found(format!("there is no token {id}")))?;
     tracing::info!(id = record.id, by = actor.name, "token revoked");
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn in_store<T: Send + 'static>(
-    state: &AdminState,
-    work: impl FnOnce(&Store) -> Result<T, StateError> + Send + 'static,
-) -> Result<T, Problem> {
-    let store = state.steering.deployer().store()?.clone();
-    let worked = spawn_blocking(move || work(&store)).await;
-    Ok(worked.map_err(|error| DeployError::Broken(error.to_string()))?.map_err(DeployError::from)?)
 }
 
 fn view(tenant: &Tenant) -> TenantView {

@@ -53,10 +53,9 @@ pub(super) async fn list(
     Path(app): Path<String>,
 ) -> Result<Json<Vec<VersionView>>, Problem> {
     let name = find(&state, &actor, &app)?.name.clone();
-    let store = state.steering.deployer().store()?.clone();
-    let read = spawn_blocking(move || Ok((store.app(&name)?, store.versions(&name)?))).await;
-    let read: Result<_, DeployError> = read.map_err(|error| DeployError::Broken(error.to_string()))?;
-    let (record, versions) = read?;
+    let read =
+        state.steering.deployer().in_state(move |store| Ok((store.app(&name)?, store.versions(&name)?)));
+    let (record, versions) = read.await?;
     let serving = record.map(|record| record.serving).unwrap_or_default();
     Ok(Json(versions.iter().rev().map(|version| version_view(version, &serving)).collect()))
 }

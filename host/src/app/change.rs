@@ -2,7 +2,7 @@
 //! beside what serves; then all of it is switched at once. What did not change
 //! keeps its instances. What fails changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -146,16 +146,13 @@ impl Apps {
         let loading = Loading { loader: &self.loader, lenient: change.lenient, failures: Mutex::default() };
         let entries: Vec<_> = {
             let book = &mut *self.book.lock();
-            let terms = change.terms.clone();
+            let terms = change.terms.clone().unwrap_or_else(|| book.terms.clone());
             let mut entry = |wanted: &Wanted| {
                 let name = &wanted.config.tenant;
                 let old = book.apps.get(&wanted.config.name).cloned();
                 let old = old.filter(|app| app.tenant.name == *name);
                 let app = old.clone().unwrap_or_else(|| {
-                    let before = std::mem::take(&mut book.terms);
-                    book.terms = terms.clone().unwrap_or(before.clone());
-                    let tenant = book.tenant(name, &self.gate, &self.demotion);
-                    book.terms = before;
+                    let tenant = book.tenant(name, &terms, &self.gate, &self.demotion);
                     Arc::new(App::new(tenant, wanted.clone()))
                 });
                 (app, old.is_none())
@@ -223,8 +220,8 @@ impl Apps {
             apps.insert(app.name.clone(), app.clone());
             routes.insert(app.name.clone(), wanted.config.routes.clone());
         }
-        let spared: Vec<_> = built.iter().filter(|built| built.wanted.is_spared(change.lenient)).collect();
-        let spared: Vec<_> = spared.iter().map(|built| &built.app.name).collect();
+        let spared = built.iter().filter(|built| built.wanted.is_spared(change.lenient));
+        let spared: Vec<_> = spared.map(|built| &built.app.name).collect();
         let recorded =
             table_of(&apps, routes, &spared).map_err(E::from).and_then(|table| record().map(|()| table));
         let book = &mut *self.book.lock();
@@ -254,15 +251,15 @@ impl Apps {
     /// Has the tenants be as their terms say, and lets those go that are
     /// nobody's.
     fn settle_tenants(&self, book: &mut super::Book) {
-        let named: Vec<_> = book.terms.tenants.keys().cloned().collect();
-        for name in named {
-            book.tenant(&name, &self.gate, &self.demotion);
+        let terms = book.terms.clone();
+        for name in terms.tenants.keys() {
+            book.tenant(name, &terms, &self.gate, &self.demotion);
         }
-        let used = |name: &Name| book.apps.values().any(|app| app.tenant.name == *name);
+        let used: BTreeSet<_> = book.apps.values().map(|app| &app.tenant.name).collect();
         let mut tenants = std::mem::take(&mut book.tenants);
-        tenants.retain(|name, _| book.terms.tenants.contains_key(name) || used(name));
+        tenants.retain(|name, _| terms.tenants.contains_key(name) || used.contains(name));
         for (name, tenant) in &tenants {
-            let terms = book.terms.of(name);
+            let terms = terms.of(name);
             if terms != tenant.terms() {
                 tenant.set_terms(terms);
             }

@@ -178,12 +178,12 @@ impl Apps {
 }
 
 impl Book {
-    /// The tenant of this name, as its terms say.
-    fn tenant(&mut self, name: &Name, gate: &Arc<Gate>, demotion: &Demotion) -> Arc<Tenant> {
+    /// The tenant of this name; a new one is as these terms say.
+    fn tenant(&mut self, name: &Name, terms: &Terms, gate: &Arc<Gate>, demotion: &Demotion) -> Arc<Tenant> {
         if let Some(tenant) = self.tenants.get(name) {
             return tenant.clone();
         }
-        let tenant = Arc::new(Tenant::new(name.clone(), self.terms.of(name), gate, demotion));
+        let tenant = Arc::new(Tenant::new(name.clone(), terms.of(name), gate, demotion));
         self.tenants.insert(name.clone(), tenant.clone());
         tenant
     }

@@ -2,12 +2,11 @@
 //! actor may, then one change, written down with who asked for it.
 
 use serde_json::Value;
-use tokio::task::spawn_blocking;
 
 use crate::app::served::{Origin, Wanted};
 use crate::app::{Change, Terms};
 use crate::config::file::{AppSpec, QuotaSpec, app_of};
-use crate::config::{AppConfig, HostPattern, Name, TenantConfig};
+use crate::config::{AppConfig, HostPattern, Name};
 use crate::deploy::sources::spec_of;
 use crate::deploy::{Actor, DeployError, Deployer, FileSays};
 use crate::state::{Action, AppRecord, Scope};
@@ -63,7 +62,7 @@ impl Deployer {
             return Err(DeployError::OfFile(name.clone()));
         }
         let event = actor.event(Action::Deleted, String::new());
-        self.write({
+        self.in_state({
             let name = name.clone();
             move |store| store.delete_app(&name, event)
         })
@@ -89,16 +88,13 @@ impl Deployer {
         let _one_at_a_time = self.changing.lock().await;
         let FileSays { terms, .. } = self.file.lock().clone();
         let value = serde_json::to_value(quotas).map_err(|error| DeployError::Broken(error.to_string()))?;
-        let store = self.store()?.clone();
-        let stored = spawn_blocking(move || store.quotas())
-            .await
-            .map_err(|error| DeployError::Broken(error.to_string()))??;
+        let stored = self.in_state(|store| store.quotas()).await?;
         let mut all = terms;
         for (name, patch) in stored.iter().filter(|(name, _)| *name != tenant).chain([(tenant, &value)]) {
             all = with_quotas(&all, name, patch)?;
         }
         let event = actor.event(Action::QuotasChanged, format!("tenant {tenant}: {value}"));
-        self.write({
+        self.in_state({
             let tenant = tenant.clone();
             move |store| store.set_quotas(&tenant, &value, event)
         })
@@ -158,10 +154,8 @@ pub(super) fn with_quotas(terms: &Terms, tenant: &Name, patch: &Value) -> Result
     let spec: QuotaSpec = serde_json::from_value(patch.clone())
         .map_err(|error| DeployError::Refused(format!("quotas of tenant {tenant}: {error}")))?;
     let mut terms = terms.clone();
-    let TenantConfig { quotas, hosts } = terms.of(tenant);
-    let mut changed = quotas;
-    spec.apply(&mut changed);
-    let quotas = changed;
-    terms.tenants.insert(tenant.clone(), TenantConfig { quotas, hosts });
+    let mut changed = terms.of(tenant);
+    spec.apply(&mut changed.quotas);
+    terms.tenants.insert(tenant.clone(), changed);
     Ok(terms)
 }

@@ -122,7 +122,7 @@ impl Deployer {
         }
         let detail = format!("version {number}: {errors} of its {answers} answers were errors");
         let name = app.name.clone();
-        self.write(move |store| {
+        self.in_state(move |store| {
             let Some(record) = store.app(&name)? else { return Ok(()) };
             let mut serving = record.serving;
             if serving.canary.take().is_none_or(|canary| canary.version != number) {
@@ -178,7 +178,10 @@ impl Deployer {
     }
 
     /// Does something in the state directory, which blocks.
-    async fn write<T: Send + 'static>(
+    ///
+    /// # Errors
+    /// `NoState` if there is none, and those of `work`.
+    pub async fn in_state<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, crate::state::StateError> + Send + 'static,
     ) -> Result<T, DeployError> {

@@ -60,7 +60,7 @@ impl Deployer {
         let (app, version) = match recorded {
             Ok(recorded) => recorded,
             Err(error) => {
-                if let Err(error) = self.write(move |store| store.discard(&sha256)).await {
+                if let Err(error) = self.in_state(move |store| store.discard(&sha256)).await {
                     let error = anyhow::Error::from(error);
                     tracing::warn!(app = %name, bytes, "a component that was not deployed stays until the next start: {error:#}");
                 }
@@ -117,7 +117,7 @@ impl Deployer {
         activated(name, &serving, u64::MAX, activation)?;
         let (name, by) = (name.clone(), actor.name.clone());
         let version = self
-            .write(move |store| {
+            .in_state(move |store| {
                 if let Some(record) = first {
                     let detail = "by its first deploy".to_owned();
                     store.put_app(&record, Event { action: Action::Created, by: by.clone(), detail })?;
@@ -155,7 +155,7 @@ impl Deployer {
         let name = &app.name;
         let missing = || DeployError::NoVersion { app: name.clone(), version };
         let record = self.stored(name).await?.ok_or_else(missing)?;
-        let versions = self.write({
+        let versions = self.in_state({
             let name = name.clone();
             move |store| store.versions(&name)
         });
@@ -216,12 +216,12 @@ impl Deployer {
 
     pub(super) async fn versions(&self, record: &AppRecord) -> Result<Versions, DeployError> {
         let record = record.clone();
-        self.write(move |store| of_serving(store, &record)).await
+        self.in_state(move |store| of_serving(store, &record)).await
     }
 
     pub(super) async fn stored(&self, name: &Name) -> Result<Option<AppRecord>, DeployError> {
         let name = name.clone();
-        self.write(move |store| store.app(&name)).await
+        self.in_state(move |store| store.app(&name)).await
     }
 }
 

@@ -108,6 +108,42 @@ pub struct LimitFlags {
     /// TCP sockets of one instance.
     #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().tcp_sockets_per_instance_max)]
     tcp_sockets_per_instance_max: u32,
+    /// Connections to other servers for the guest's requests, free ones included.
+    #[arg(long, help_heading = "Outbound", value_name = "COUNT", default_value_t = Limits::default().outbound_connections_max)]
+    outbound_connections_max: u32,
+    /// Requests to other servers in one exchange.
+    #[arg(long, help_heading = "Outbound", value_name = "COUNT", default_value_t = Limits::default().outbound_requests_max)]
+    outbound_requests_max: u64,
+    /// Agents that have a name and outlive the instance.
+    #[arg(long, help_heading = "Outbound", value_name = "COUNT", default_value_t = Limits::default().outbound_agents_max)]
+    outbound_agents_max: u32,
+    /// Time for a connection to another server: name, TCP and TLS; or `off`.
+    #[arg(long, help_heading = "Outbound", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().outbound_connect_timeout))]
+    outbound_connect_timeout: OptionalTime,
+    /// Time from the last byte of a request to the end of the response's head, or `off`.
+    #[arg(long, help_heading = "Outbound", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().outbound_response_timeout))]
+    outbound_response_timeout: OptionalTime,
+    /// Time without a byte of a body in either direction, or `off`.
+    #[arg(long, help_heading = "Outbound", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().outbound_idle_timeout))]
+    outbound_idle_timeout: OptionalTime,
+    /// The longest that a connection is kept that no request uses.
+    #[arg(long, help_heading = "Outbound", value_name = "DURATION", default_value_t = Time(Limits::default().outbound_free_socket_timeout))]
+    outbound_free_socket_timeout: Time,
+    /// Bytes of the head of another server's response, and of its trailers.
+    #[arg(long, help_heading = "Outbound", value_name = "BYTES", default_value_t = Size::of(Limits::default().outbound_head_bytes_max))]
+    outbound_head_bytes_max: Size,
+    /// Header lines of another server's response, and of its trailers.
+    #[arg(long, help_heading = "Outbound", value_name = "COUNT", default_value_t = Limits::default().outbound_header_count_max)]
+    outbound_header_count_max: usize,
+    /// Bytes of the body of a request to another server.
+    #[arg(long, help_heading = "Outbound", value_name = "BYTES", default_value_t = Size::of(Limits::default().outbound_request_body_bytes_max))]
+    outbound_request_body_bytes_max: Size,
+    /// Bytes of the body of another server's response.
+    #[arg(long, help_heading = "Outbound", value_name = "BYTES", default_value_t = Size::of(Limits::default().outbound_response_body_bytes_max))]
+    outbound_response_body_bytes_max: Size,
+    /// Bytes of one request to another server that the guest may buffer without waiting.
+    #[arg(long, help_heading = "Outbound", value_name = "BYTES", default_value_t = Size::of(Limits::default().outbound_buffer_bytes_max))]
+    outbound_buffer_bytes_max: Size,
     /// Bytes per second of a guest's output that reach the log.
     #[arg(long, help_heading = "Guests", value_name = "BYTES", default_value_t = Size::of(Limits::default().log_bytes_per_second))]
     log_bytes_per_second: Size,
@@ -159,6 +195,18 @@ impl LimitFlags {
             handles_max: self.handles_max,
             tcp_sockets_max: self.tcp_sockets_max,
             tcp_sockets_per_instance_max: self.tcp_sockets_per_instance_max,
+            outbound_connections_max: self.outbound_connections_max,
+            outbound_requests_max: self.outbound_requests_max,
+            outbound_agents_max: self.outbound_agents_max,
+            outbound_connect_timeout: self.outbound_connect_timeout.0,
+            outbound_response_timeout: self.outbound_response_timeout.0,
+            outbound_idle_timeout: self.outbound_idle_timeout.0,
+            outbound_free_socket_timeout: self.outbound_free_socket_timeout.0,
+            outbound_head_bytes_max: self.outbound_head_bytes_max.as_usize(),
+            outbound_header_count_max: self.outbound_header_count_max,
+            outbound_request_body_bytes_max: self.outbound_request_body_bytes_max.0,
+            outbound_response_body_bytes_max: self.outbound_response_body_bytes_max.0,
+            outbound_buffer_bytes_max: self.outbound_buffer_bytes_max.as_usize(),
             log_bytes_per_second: self.log_bytes_per_second.0,
             crashes_max: self.crashes_max.0.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
             crash_backoff: self.crash_backoff.0,

@@ -104,6 +104,42 @@ pub struct Limits {
     pub tcp_sockets_max: u32,
     /// TCP sockets of one instance at a time.
     pub tcp_sockets_per_instance_max: u32,
+    /// Connections to other servers that an app may have for its requests, free
+    /// ones included, all its instances together: each costs a descriptor.
+    pub outbound_connections_max: u32,
+    /// Requests to other servers in one exchange. Far more than a handler
+    /// needs, and few enough that one request from outside does not become a
+    /// flood.
+    pub outbound_requests_max: u64,
+    /// Named agents of an app, which outlive its instances; an app knows its
+    /// few, and one that makes up names is stopped.
+    pub outbound_agents_max: u32,
+    /// Time for a connection to another server, from the look-up of its name to
+    /// the end of the TLS handshake: longer than a lost packet takes to be sent
+    /// twice more.
+    pub outbound_connect_timeout: Option<Duration>,
+    /// Time from the last byte of a request to the end of the response's head.
+    pub outbound_response_timeout: Option<Duration>,
+    /// Time without a byte of a request's or a response's body in either
+    /// direction.
+    pub outbound_idle_timeout: Option<Duration>,
+    /// The longest that a connection is kept that no request uses. An agent or
+    /// the server may say less.
+    pub outbound_free_socket_timeout: Duration,
+    /// Bytes of a response's head, and of its trailers, as they are held in
+    /// memory. Four times Node's `maxHeaderSize`: other servers set more
+    /// cookies than clients send.
+    pub outbound_head_bytes_max: usize,
+    /// Header lines of a response, and of its trailers.
+    pub outbound_header_count_max: usize,
+    /// Bytes of a request's body; it streams, so this bounds transfer and not
+    /// memory.
+    pub outbound_request_body_bytes_max: u64,
+    /// Bytes of a response's body; it streams too.
+    pub outbound_response_body_bytes_max: u64,
+    /// Bytes of one request that a guest may have buffered without waiting
+    /// (`try-write`).
+    pub outbound_buffer_bytes_max: usize,
     /// Bytes of standard output and error per second and app that reach the
     /// log; the rest is counted and dropped.
     pub log_bytes_per_second: u64,
@@ -141,6 +177,33 @@ impl Limits {
                 "tcp_sockets_per_instance_max",
                 self.tcp_sockets_per_instance_max > other.tcp_sockets_per_instance_max,
             ),
+            ("outbound_connections_max", self.outbound_connections_max > other.outbound_connections_max),
+            ("outbound_requests_max", self.outbound_requests_max > other.outbound_requests_max),
+            ("outbound_agents_max", self.outbound_agents_max > other.outbound_agents_max),
+            (
+                "outbound_connect_timeout",
+                time(self.outbound_connect_timeout) > time(other.outbound_connect_timeout),
+            ),
+            (
+                "outbound_response_timeout",
+                time(self.outbound_response_timeout) > time(other.outbound_response_timeout),
+            ),
+            ("outbound_idle_timeout", time(self.outbound_idle_timeout) > time(other.outbound_idle_timeout)),
+            (
+                "outbound_free_socket_timeout",
+                self.outbound_free_socket_timeout > other.outbound_free_socket_timeout,
+            ),
+            ("outbound_head_bytes_max", self.outbound_head_bytes_max > other.outbound_head_bytes_max),
+            ("outbound_header_count_max", self.outbound_header_count_max > other.outbound_header_count_max),
+            (
+                "outbound_request_body_bytes_max",
+                self.outbound_request_body_bytes_max > other.outbound_request_body_bytes_max,
+            ),
+            (
+                "outbound_response_body_bytes_max",
+                self.outbound_response_body_bytes_max > other.outbound_response_body_bytes_max,
+            ),
+            ("outbound_buffer_bytes_max", self.outbound_buffer_bytes_max > other.outbound_buffer_bytes_max),
             ("log_bytes_per_second", self.log_bytes_per_second > other.log_bytes_per_second),
         ];
         above.into_iter().find_map(|(name, above)| above.then_some(name))
@@ -183,6 +246,18 @@ impl Default for Limits {
             handles_max: 10_000,
             tcp_sockets_max: 1_000,
             tcp_sockets_per_instance_max: 16,
+            outbound_connections_max: 1_000,
+            outbound_requests_max: 1_000,
+            outbound_agents_max: 64,
+            outbound_connect_timeout: Some(Duration::from_secs(10)),
+            outbound_response_timeout: Some(Duration::from_secs(60)),
+            outbound_idle_timeout: Some(Duration::from_secs(60)),
+            outbound_free_socket_timeout: Duration::from_secs(30),
+            outbound_head_bytes_max: 64 * 1024,
+            outbound_header_count_max: 1_000,
+            outbound_request_body_bytes_max: 16 << 30,
+            outbound_response_body_bytes_max: 16 << 30,
+            outbound_buffer_bytes_max: 1 << 20,
             log_bytes_per_second: 64 * 1024,
             crashes_max: Some(20),
             crash_backoff: Duration::from_secs(1),

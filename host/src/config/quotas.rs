@@ -26,7 +26,8 @@ pub struct Quotas {
     /// Connections whose latest exchange was the tenant's. By default half of
     /// the host's `connections_max`.
     pub connections_max: u32,
-    /// Connections that its guests may have open to elsewhere.
+    /// Connections that its guests may have open to elsewhere, for requests and
+    /// of their own. By default as many as one app may have of either.
     pub outbound_connections_max: u32,
     /// Bytes per second of its guests' output that reach the log.
     pub log_bytes_per_second: u64,
@@ -43,7 +44,7 @@ impl Quotas {
             cpu_per_second: None,
             cpu_burst: Duration::from_secs(5),
             connections_max: u32::try_from(limits.connections_max.div_ceil(2)).unwrap_or(u32::MAX),
-            outbound_connections_max: limits.tcp_sockets_max,
+            outbound_connections_max: limits.tcp_sockets_max.max(limits.outbound_connections_max),
             log_bytes_per_second: 256 * 1024,
         }
     }

@@ -253,6 +253,11 @@ pub(super) fn app_limits(raw: &raw_limits::AppLimits, table: &str, limits: &mut 
         ("table_elements_max", limits.table_elements_max == 0),
         ("requests_per_instance_max", limits.requests_per_instance_max == 0),
         ("handles_max", limits.handles_max == 0),
+        ("outbound_connections_max", limits.outbound_connections_max == 0),
+        ("outbound_requests_max", limits.outbound_requests_max == 0),
+        ("outbound_head_bytes_max", limits.outbound_head_bytes_max == 0),
+        ("outbound_header_count_max", limits.outbound_header_count_max == 0),
+        ("outbound_buffer_bytes_max", limits.outbound_buffer_bytes_max == 0),
         ("crash_backoff", limits.crash_backoff.is_zero()),
     ] {
         not_zero(&format!("{table}.{name}"), is_zero, report);

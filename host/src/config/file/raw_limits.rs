@@ -83,6 +83,30 @@ tables! {
         tcp_sockets_max: u32,
         /// TCP sockets of one instance at a time; never more than `tcp_sockets_max`.
         tcp_sockets_per_instance_max: u32,
+        /// Connections to other servers that an app may have for its requests, free ones included, all its instances together.
+        outbound_connections_max: u32,
+        /// Requests to other servers in one exchange.
+        outbound_requests_max: u64,
+        /// Agents of an app that have a name and outlive its instances.
+        outbound_agents_max: u32,
+        /// Time for a connection to another server, from the look-up of its name to the end of the TLS handshake, or `"off"`.
+        outbound_connect_timeout: OptionalTime,
+        /// Time from the last byte of a request to another server to the end of the response's head, or `"off"`.
+        outbound_response_timeout: OptionalTime,
+        /// Time without a byte of such a request's or response's body in either direction, or `"off"`.
+        outbound_idle_timeout: OptionalTime,
+        /// The longest that a connection to another server is kept that no request uses; an agent or the server may say less.
+        outbound_free_socket_timeout: Time,
+        /// Bytes of the head of another server's response, and of its trailers.
+        outbound_head_bytes_max: Size,
+        /// Header lines of another server's response, and of its trailers.
+        outbound_header_count_max: usize,
+        /// Bytes of the body of a request to another server. It streams, so this bounds transfer and not memory.
+        outbound_request_body_bytes_max: Size,
+        /// Bytes of the body of another server's response. It streams too.
+        outbound_response_body_bytes_max: Size,
+        /// Bytes of one request to another server that a guest may have buffered without waiting (`try-write`).
+        outbound_buffer_bytes_max: Size,
         /// Bytes per second of an app's standard output and error that reach the log.
         log_bytes_per_second: Size,
         /// Crashes of an app in a row after which its requests are told 503 at once, or `"off"`.
@@ -138,7 +162,11 @@ applies! { AppLimits, config::Limits:
     request_body_bytes_max write_stall_timeout response_head_bytes_max response_buffer_bytes_max
     reject_body_not_allowed tunnel_idle_timeout tunnel_cpu_per_second memory_bytes_max table_elements_max
     requests_per_instance_max cpu_time_max wall_time_max handles_max tcp_sockets_max
-    tcp_sockets_per_instance_max log_bytes_per_second crashes_max crash_backoff crash_backoff_max
+    tcp_sockets_per_instance_max outbound_connections_max outbound_requests_max outbound_agents_max
+    outbound_connect_timeout outbound_response_timeout outbound_idle_timeout outbound_free_socket_timeout
+    outbound_head_bytes_max outbound_header_count_max outbound_request_body_bytes_max
+    outbound_response_body_bytes_max outbound_buffer_bytes_max
+    log_bytes_per_second crashes_max crash_backoff crash_backoff_max
 }
 
 /// For the host's limits, which are all of them.
@@ -169,8 +197,11 @@ all_limits! {
     instances_max request_body_bytes_max write_stall_timeout response_head_bytes_max
     response_buffer_bytes_max reject_body_not_allowed tunnel_idle_timeout tunnel_cpu_per_second
     memory_bytes_max table_elements_max requests_per_instance_max cpu_time_max wall_time_max handles_max
-    tcp_sockets_max tcp_sockets_per_instance_max log_bytes_per_second crashes_max crash_backoff
-    crash_backoff_max
+    tcp_sockets_max tcp_sockets_per_instance_max outbound_connections_max outbound_requests_max outbound_agents_max
+    outbound_connect_timeout outbound_response_timeout outbound_idle_timeout outbound_free_socket_timeout
+    outbound_head_bytes_max outbound_header_count_max outbound_request_body_bytes_max
+    outbound_response_body_bytes_max outbound_buffer_bytes_max
+    log_bytes_per_second crashes_max crash_backoff crash_backoff_max
 }
 
 tables! {
@@ -190,7 +221,7 @@ tables! {
         cpu_burst: Time,
         /// Connections whose latest exchange was the tenant's. Default: half of `limits.connections_max`.
         connections_max: u32,
-        /// Connections that its guests may have open to elsewhere. Default: `limits.tcp_sockets_max`.
+        /// Connections that its guests may have open to elsewhere, for requests and of their own. Default: the larger of `limits.tcp_sockets_max` and `limits.outbound_connections_max`.
         outbound_connections_max: u32,
         /// Bytes per second of its guests' output that reach the log.
         log_bytes_per_second: Size,

@@ -68,6 +68,7 @@ pub mod event;
 pub mod rewording;
 pub mod app;
 pub mod guest;
+pub mod outbound;
 pub mod config;
 pub mod state;
 pub mod deploy;

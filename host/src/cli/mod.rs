@@ -7,6 +7,7 @@ mod client;
 mod completions;
 mod inspect;
 mod limits;
+mod outbound;
 mod reload;
 mod schema;
 mod serve;

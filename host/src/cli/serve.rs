@@ -13,6 +13,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::LimitFlags;
+use super::outbound::OutboundFlags;
 use super::reload::{Again, Watched};
 use crate::config::file::{self, LISTEN};
 use crate::config::values::Time;
@@ -25,8 +26,8 @@ use crate::telemetry::logs;
 
 /// What is said of a component on the command line is said in the file if
 /// there is one. `LimitFlags` is clap's group of all limits.
-const OF_A_COMPONENT: [&str; 8] =
-    ["component", "env", "allow", "name", "instances", "access_log", "cache", "LimitFlags"];
+const OF_A_COMPONENT: [&str; 9] =
+    ["component", "env", "allow", "name", "instances", "access_log", "cache", "OutboundFlags", "LimitFlags"];
 
 /// Serve a component, or what a configuration names, over HTTP/1.1 until
 /// SIGTERM or SIGINT; a second signal cuts what is still in flight.
@@ -95,6 +96,9 @@ pub struct Serve {
     /// Time that one waits before it is told 503.
     #[arg(long, help_heading = "Guests", value_name = "DURATION", default_value_t = Time(Quotas::within(&Limits::default()).queue_wait_max))]
     queue_wait_max: Time,
+
+    #[command(flatten)]
+    outbound: OutboundFlags,
 
     #[command(flatten)]
     limits: LimitFlags,
@@ -175,6 +179,7 @@ impl Serve {
         for directory in &grants.directories {
             directory.check().map_err(anyhow::Error::msg)?;
         }
+        let (outbound, outbound_of_app) = self.outbound.read()?;
         let quotas = Quotas {
             queue_max: self.queue_max,
             queue_wait_max: self.queue_wait_max.0,
@@ -189,6 +194,7 @@ impl Serve {
             },
             state: None,
             admin: None,
+            outbound,
             telemetry: TelemetryConfig {
                 access_log: if self.access_log == Switch::On { AccessLog::Log } else { AccessLog::Off },
                 ..TelemetryConfig::default()
@@ -211,6 +217,7 @@ impl Serve {
                         Instances::Pooled => InstancePolicy::Pooled,
                     },
                     grants,
+                    outbound: outbound_of_app,
                     limits: Arc::new(limits.clone()),
                 },
             }],
@@ -221,8 +228,13 @@ impl Serve {
 
 /// Descriptors that all limits together may come to.
 fn descriptors(config: &Config) -> u64 {
-    let outgoing = config.apps.iter().filter(|app| !app.settings.grants.tcp.is_empty());
-    let sockets: u64 = outgoing.map(|app| u64::from(app.settings.limits.tcp_sockets_max)).sum();
+    let of_app = |app: &AppConfig| {
+        let AppSettings { grants, outbound, limits, .. } = &app.settings;
+        let sockets = if grants.tcp.is_empty() { 0 } else { limits.tcp_sockets_max };
+        let requests = if outbound.allowed.is_empty() { 0 } else { limits.outbound_connections_max };
+        u64::from(sockets) + u64::from(requests)
+    };
+    let sockets: u64 = config.apps.iter().map(of_app).sum();
     (config.limits.connections_max as u64).saturating_add(sockets).saturating_add(64)
 }
 

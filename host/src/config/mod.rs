@@ -2,10 +2,13 @@
 //! [`Config`] out of flags, or [`mod@file`] out of a file; `server` runs it.
 
 pub mod file;
+pub mod authority;
 mod grant;
 mod limits;
 mod name;
+pub mod network;
 pub mod normal;
+mod outbound;
 mod quotas;
 mod route;
 pub mod values;
@@ -19,6 +22,9 @@ use std::sync::Arc;
 pub use grant::{DirectoryGrant, Grant, Grants, TcpGrant};
 pub use limits::Limits;
 pub use name::Name;
+pub use outbound::{
+    Hosts, OriginPattern, OutboundConfig, OutboundEntry, OutboundSettings, OutboundTls, PemFile, nameserver,
+};
 pub use quotas::Quotas;
 pub use route::{HostPattern, PathPattern, RouteConfig};
 
@@ -37,6 +43,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// Where the host is administered.
     pub admin: Option<AdminConfig>,
+    /// What requests of guests need of the host.
+    pub outbound: OutboundConfig,
     /// What the host says of itself.
     pub telemetry: TelemetryConfig,
     /// Who may use how much.
@@ -83,6 +91,8 @@ pub struct AppSettings {
     pub instances: InstancePolicy,
     /// What it may do beside answering.
     pub grants: Grants,
+    /// Where it may send requests.
+    pub outbound: OutboundSettings,
     /// What it may cost; of these only the limits of apps count.
     pub limits: Arc<Limits>,
 }

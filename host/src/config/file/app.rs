@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::problems::Report;
 use super::raw::{App, AppSpec, Instances, Route, SecretSource};
-use super::{host, routes};
+use super::{host, outbound, routes};
 use crate::config::route::{check_prefix, normal_method};
 use crate::config::{
     AppConfig, AppSettings, Grant, Grants, InstancePolicy, Limits, Name, RouteConfig, Secret,
@@ -26,7 +26,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn path(&self, path: &Path) -> Result<PathBuf, String> {
+    pub(super) fn path(&self, path: &Path) -> Result<PathBuf, String> {
         match self.folder {
             Some(folder) => Ok(folder.join(path)),
             None if path.is_absolute() => Ok(path.to_owned()),
@@ -87,6 +87,7 @@ pub(super) fn app_of(
             Some(Instances::Pooled) => InstancePolicy::Pooled,
         },
         grants: grants(spec, &key("allow"), around, report),
+        outbound: outbound::of_app(spec, table, around, report),
         limits: Arc::new(limits(spec, &key("limits"), around.limits, report)),
     };
     let routes = routes_of(spec, &key("routes"), around, report);
@@ -94,7 +95,8 @@ pub(super) fn app_of(
     Some(AppConfig { name: name?, tenant: tenant?, component, routes, settings })
 }
 
-fn join(table: &str, name: &str) -> String {
+/// A key of a table; the table of a specification has no name.
+pub(super) fn join(table: &str, name: &str) -> String {
     if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") }
 }
 

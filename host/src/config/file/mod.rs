@@ -8,6 +8,7 @@ mod raw;
 mod raw_limits;
 mod host;
 mod app;
+mod outbound;
 mod routes;
 mod problems;
 mod schema;
@@ -16,7 +17,7 @@ use std::path::Path;
 
 pub use host::LISTEN;
 pub use problems::{Problem, Problems};
-pub use raw::{AppSpec, Instances, Route, SecretSource};
+pub use raw::{AppSpec, Instances, OutboundTls as OutboundTlsSpec, Route, SecretSource};
 pub use raw_limits::{AppLimits, Quotas as QuotaSpec};
 pub use schema::schema;
 
@@ -130,6 +131,7 @@ fn typed(raw: &raw::Raw, folder: &Path, report: &mut Report) -> Config {
         listen: host::listen(raw.listen.as_deref(), report),
         cache: host::cache(raw.cache.as_deref(), state.as_deref(), folder, report),
         admin: host::admin(raw.admin.as_ref(), state.as_deref(), folder, report),
+        outbound: outbound::of_host(raw.outbound.as_ref(), folder, report),
         telemetry: host::telemetry(raw.log.as_ref(), raw.telemetry.as_ref(), folder, report),
         state,
         tenants,

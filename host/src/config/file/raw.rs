@@ -28,6 +28,8 @@ pub struct Raw {
     pub limits: Option<Limits>,
     /// The administration's own listener. Default: none.
     pub admin: Option<Admin>,
+    /// What requests of guests to other servers need of the host.
+    pub outbound: Option<Outbound>,
     /// The log.
     pub log: Option<Log>,
     /// What the host says of single requests.
@@ -49,6 +51,16 @@ pub struct Admin {
     pub listen: Option<String>,
     /// The file with the operator's token, made at the first start, readable by its owner only. Default: `admin-token` in the state directory.
     pub token_file: Option<PathBuf>,
+}
+
+/// What requests of guests to other servers need of the host. Where an app may go is in its own table.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    /// Who is asked for the addresses of names: `IP:PORT`, or an IP address for port 53. Default: those of the system's configuration.
+    pub nameservers: Option<Vec<String>>,
+    /// A file with the certificates (PEM) that other servers are judged by. Default: those of the system.
+    pub roots: Option<PathBuf>,
 }
 
 /// The log, on standard error.
@@ -131,6 +143,10 @@ tables! {
         secrets: BTreeMap<String, SecretSource>,
         /// What it may do beside answering: `"server-control"`, `"tcp=HOST:PORT"`, `"dir=/host/dir:/guest/dir"`, the last with `:rw` at its end if it may change files. Default: nothing.
         allow: Vec<String>,
+        /// The servers that it may send requests to: origins such as `"https://api.example"`, `"http://*.internal:8080"`, `"https://*:*"`, `"http://10.0.0.0/8:*"`. A name may lead to public addresses; an address or a network alone, such as `"10.0.0.0/8"`, allows names to lead there too. Default: none.
+        outbound: Vec<String>,
+        /// How it meets servers that speak TLS.
+        outbound_tls: OutboundTls,
         /// Its own limits.
         limits: AppLimits,
     }
@@ -172,6 +188,21 @@ pub enum Instances {
     PerRequest,
     /// They serve several requests, one after the other.
     Pooled,
+}
+
+/// How an app meets servers that speak TLS. The files are read when the configuration is loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundTls {
+    /// A file with the certificates (PEM) that servers are judged by. Default: `roots` of `[outbound]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<PathBuf>,
+    /// A file with the app's own certificate (PEM) and those that lead to its root, for servers that ask for one. Needs `key`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The file with its private key (PEM). Needs `certificate`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
 }
 
 /// Where the value of a secret is; exactly one of the two.

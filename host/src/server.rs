@@ -19,6 +19,7 @@ use crate::admin::Admin;
 use crate::app::Apps;
 use crate::config::Config;
 use crate::deploy::{Deployer, open_state};
+use crate::outbound::service::Outbound;
 use crate::server::listeners::Listeners;
 use crate::telemetry::Telemetry;
 use crate::wire::drain::{DrainControl, DrainReport, Phase};
@@ -51,7 +52,9 @@ impl Server {
         let timeouts = Arc::new(Timeouts::new(&config.limits));
         let side = Control::new(control.clone(), census.clone(), timeouts.clone());
         let telemetry = Arc::new(Telemetry::start(&config.telemetry)?);
-        let apps = Arc::new(Apps::new(&config.limits, &config.cache, side, telemetry.metrics().clone())?);
+        let outbound = Outbound::new(&config.outbound)?;
+        let metrics = telemetry.metrics().clone();
+        let apps = Arc::new(Apps::new(&config.limits, &config.cache, side, metrics, outbound)?);
         let deployer = Arc::new(Deployer::new(state, apps.clone()));
         deployer.configure(config).await.context("the apps cannot be served")?;
         let listeners = Listeners::bind(&config.listen)?;

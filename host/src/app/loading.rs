@@ -15,6 +15,7 @@ use crate::guest::call::warm;
 use crate::guest::component::{Guest, Linked};
 use crate::guest::engine::Engine;
 use crate::guest::instance::Instances;
+use crate::outbound::service::Outbound;
 use crate::state::Sha256;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::owner::Owner;
@@ -26,6 +27,7 @@ pub struct Loader {
     linked: Linked,
     control: Control,
     metrics: Arc<Metrics>,
+    outbound: Outbound,
 }
 
 /// A component's file, as it was read.
@@ -39,9 +41,15 @@ impl Loader {
     ///
     /// # Errors
     /// A system without room for it.
-    pub fn new(limits: &Limits, cache: &Cache, control: Control, metrics: Arc<Metrics>) -> Result<Self> {
+    pub fn new(
+        limits: &Limits,
+        cache: &Cache,
+        control: Control,
+        metrics: Arc<Metrics>,
+        outbound: Outbound,
+    ) -> Result<Self> {
         let engine = Engine::new(limits, cache)?;
-        Ok(Loader { linked: Linked::new(&engine)?, engine, control, metrics })
+        Ok(Loader { linked: Linked::new(&engine)?, engine, control, metrics, outbound })
     }
 
     /// The sandbox.
@@ -85,6 +93,13 @@ impl Loader {
             memory: account.memory.clone(),
             version: read.sha256.short(),
         };
+        let log = app.log.clone();
+        let client = self.outbound.client(
+            settings,
+            app.agents.clone(),
+            account.memory.clone(),
+            Arc::new(move |exchange, line| log.note(exchange, line)),
+        )?;
         let instances = Instances::new(
             self.engine.clone(),
             guest,
@@ -92,6 +107,7 @@ impl Loader {
             account,
             app.log.clone(),
             self.control.clone(),
+            client,
         )?;
         Ok(Version {
             metrics: self.metrics.for_version(&owner.tenant, &owner.app, &owner.version),

@@ -28,6 +28,7 @@ use crate::app::tenant::Tenant;
 use crate::app::version::Version;
 use crate::config::{Cache, Limits, Name, Quotas, TenantConfig};
 use crate::guest::demotion::Demotion;
+use crate::outbound::service::Outbound;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::site::Control;
 
@@ -82,12 +83,18 @@ impl Apps {
     ///
     /// # Errors
     /// A system without room for the sandbox or for its threads.
-    pub fn new(limits: &Limits, cache: &Cache, control: Control, metrics: Arc<Metrics>) -> Result<Self> {
+    pub fn new(
+        limits: &Limits,
+        cache: &Cache,
+        control: Control,
+        metrics: Arc<Metrics>,
+        outbound: Outbound,
+    ) -> Result<Self> {
         Ok(Apps {
             table: ArcSwap::from_pointee(RouteTable::default()),
             book: Mutex::default(),
             changing: Arc::default(),
-            loader: Arc::new(Loader::new(limits, cache, control, metrics.clone())?),
+            loader: Arc::new(Loader::new(limits, cache, control, metrics.clone(), outbound)?),
             gate: Gate::new(limits.instances_max, limits.tunnels_max),
             demotion: Demotion::new()?,
             metrics,

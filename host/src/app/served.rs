@@ -11,6 +11,8 @@ use crate::app::tenant::Tenant;
 use crate::app::version::{Canary, Serving, Version};
 use crate::config::{AppConfig, Name};
 use crate::guest::log::GuestLog;
+use crate::outbound::agents::Agents;
+use crate::outbound::means::Means;
 use crate::state::Sha256;
 
 /// An app. Exchanges hold it for as long as they are under way.
@@ -21,6 +23,8 @@ pub struct App {
     pub tenant: Arc<Tenant>,
     /// What its guests print.
     pub log: GuestLog,
+    /// The connections that its guests have to others.
+    pub agents: Arc<Agents>,
     wanted: Mutex<Wanted>,
     serving: ArcSwap<Serving>,
 }
@@ -87,7 +91,9 @@ impl App {
             tenant.account.log.clone(),
             wanted.config.settings.limits.log_bytes_per_second,
         );
-        App { name, tenant, log, wanted: Mutex::new(wanted), serving: ArcSwap::default() }
+        let means = Means::new(&wanted.config.settings.limits, tenant.account.outbound.clone());
+        let agents = Agents::new(Arc::new(means));
+        App { name, tenant, log, agents, wanted: Mutex::new(wanted), serving: ArcSwap::default() }
     }
 
     /// What it is to be.
@@ -108,7 +114,9 @@ impl App {
     /// Changes what it is and what answers, at once for all requests that
     /// come from now on. A canary that goes on being one keeps its record.
     pub fn switch(&self, wanted: Wanted, serving: Serving) {
-        self.log.set_rate(wanted.config.settings.limits.log_bytes_per_second);
+        let limits = &wanted.config.settings.limits;
+        self.log.set_rate(limits.log_bytes_per_second);
+        self.agents.means().set(limits);
         serving.loaded().for_each(|version| version.has_served.store(true, Ordering::Relaxed));
         // Held to the end, so that a canary is not taken back in between.
         let mut current = self.wanted.lock();

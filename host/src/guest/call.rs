@@ -17,6 +17,7 @@ use crate::guest::api;
 use crate::guest::component::Entries;
 use crate::guest::cpu::{Cpu, has_yielded};
 use crate::guest::instance::{Instance, Instances, TENANT_MEMORY};
+use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::printable;
 use crate::wire::exchange::Exchange;
 use crate::wire::watch::{Interruption, Watch};
@@ -167,8 +168,10 @@ async fn answer(
     event: Event,
 ) -> Result<(), Stopped> {
     let mut instance = instance_of(instances, cpu).await?;
-    instance.at_work_on(exchange.id());
-    match handle(&mut instance, instances.entries(), cpu, exchange, event).await {
+    instance.at_work_on(Some(&exchange));
+    let outgoing = instance.outgoing();
+    let handling = pin!(handle(&mut instance, instances.entries(), cpu, exchange, event));
+    match beside(&outgoing, handling).await {
         Ok(whole) => {
             instances.give_back(instance);
             if whole { Ok(()) } else { Err(Stopped::GaveUp) }
@@ -180,14 +183,29 @@ async fn answer(
 /// What runs in slices, to decide.
 async fn decide(instances: &Instances, cpu: &Arc<Cpu>, exchange: Exchange) -> Result<bool, Stopped> {
     let mut instance = instance_of(instances, cpu).await?;
-    instance.at_work_on(exchange.id());
-    match should_upgrade(&mut instance, instances.entries(), exchange).await {
+    instance.at_work_on(Some(&exchange));
+    let outgoing = instance.outgoing();
+    let deciding = pin!(should_upgrade(&mut instance, instances.entries(), exchange));
+    match beside(&outgoing, deciding).await {
         Ok(wanted) => {
             instances.give_back(instance);
             Ok(wanted)
         }
         Err(error) => Err(blame(&error, instance.memory_limit_reached())),
     }
+}
+
+/// Runs a guest's function; whenever it waits, what it has asked of others goes
+/// on.
+async fn beside<T>(outgoing: &Outgoing, mut guest: Pin<&mut impl Future<Output = T>>) -> T {
+    poll_fn(|cx| {
+        let polled = guest.as_mut().poll(cx);
+        if polled.is_pending() && !has_yielded() {
+            outgoing.poll(cx);
+        }
+        polled
+    })
+    .await
 }
 
 async fn should_upgrade(

@@ -18,7 +18,10 @@ use crate::guest::engine::Engine;
 use crate::guest::idle::IdleList;
 use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
+use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::Stream;
+use crate::outbound::client::Client;
+use crate::wire::exchange::Exchange;
 use crate::wire::ledger::Charge;
 use crate::wire::site::Control;
 
@@ -46,6 +49,7 @@ pub struct AppFacts {
     /// Its listening side, if it was granted that.
     control: Option<Control>,
     network: Network,
+    outbound: Arc<Client>,
 }
 
 /// One instance, between calls.
@@ -68,6 +72,7 @@ pub struct HostState {
     cpu: Arc<Cpu>,
     /// The exchange under way, 0 for none: what the guest prints is of it.
     current: Arc<AtomicU64>,
+    outgoing: Outgoing,
 }
 
 #[derive(Debug)]
@@ -107,6 +112,7 @@ impl Instances {
         account: Account,
         log: GuestLog,
         control: Control,
+        outbound: Client,
     ) -> anyhow::Result<Self> {
         let limits = settings.limits.clone();
         let idle = engine.idle().open(account.memory.clone());
@@ -114,6 +120,7 @@ impl Instances {
             log,
             control: settings.grants.server_control.then_some(control),
             network: Network::new(&settings.grants.tcp, &limits, account.outbound.clone())?,
+            outbound: Arc::new(outbound),
             settings: settings.clone(),
             account,
             limits,
@@ -206,7 +213,7 @@ impl Instances {
         {
             return;
         }
-        instance.at_work_on(0);
+        instance.at_work_on(None);
         api::forget_exchange(&mut instance.store.data_mut().table);
         self.idle.put(instance);
     }
@@ -234,6 +241,7 @@ impl Instances {
                 },
                 cpu,
                 current: Arc::default(),
+                outgoing: Outgoing::default(),
             },
         );
         store.limiter(|state| &mut state.memory);
@@ -251,9 +259,18 @@ impl Instances {
 }
 
 impl Instance {
-    /// Says which exchange the instance has from now on, 0 for none.
-    pub(super) fn at_work_on(&self, exchange: u64) {
-        self.store.data().current.store(exchange, Ordering::Relaxed);
+    /// Says which exchange the instance has from now on.
+    pub(super) fn at_work_on(&self, exchange: Option<&Exchange>) {
+        let state = self.store.data();
+        state.current.store(exchange.map_or(0, Exchange::id), Ordering::Relaxed);
+        if state.facts.outbound.is_granted() {
+            state.outgoing.begin(exchange);
+        }
+    }
+
+    /// What it asks of others.
+    pub(super) fn outgoing(&self) -> Outgoing {
+        self.store.data().outgoing.clone()
     }
 
     /// The limit on memory or tables that the guest has met in this call.
@@ -271,6 +288,21 @@ impl HostState {
     /// What it may reach.
     pub(super) fn network(&self) -> &Network {
         &self.facts.network
+    }
+
+    /// Where its requests may go, and how.
+    pub(super) fn outbound(&self) -> &Arc<Client> {
+        &self.facts.outbound
+    }
+
+    /// What it asks of others.
+    pub(super) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
+    /// A charge on the memory of its tenant.
+    pub(super) fn charge(&self) -> Charge {
+        Charge::new(self.facts.account.memory.clone())
     }
 
     /// The listening side, if it may be controlled.

@@ -121,6 +121,16 @@ impl GuestLog {
         recent.followers.get_or_insert_with(|| broadcast::Sender::new(FOLLOWED_LINES_MAX)).subscribe()
     }
 
+    /// Takes a line of the host's own about what a guest does, by the same
+    /// rates: a guest cannot flood the log by what it is refused either.
+    pub fn note(&self, exchange: u64, line: &str) {
+        if self.shared.take(line.len() as u64 + 1).is_some() {
+            let (tenant, app) = (self.shared.tenant.as_str(), self.shared.app.as_str());
+            let text = printable(line.as_bytes());
+            tracing::warn!(tenant, app, exchange, "{text}");
+        }
+    }
+
     /// Takes a line without its end.
     pub(super) fn put(&self, stream: Stream, exchange: Option<u64>, line: &[u8]) {
         let (tenant, app) = (self.shared.tenant.as_str(), self.shared.app.as_str());

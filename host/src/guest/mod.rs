@@ -12,6 +12,7 @@ pub mod budget;
 pub mod cpu;
 pub mod demotion;
 mod network;
+mod outgoing;
 pub mod log;
 pub mod stdio;
 mod api;

@@ -1,16 +1,19 @@
 //! The contract as host functions: one file for each resource of
-//! `wit/types.wit`, and one for `wit/server.wit`. They translate, and leave the
-//! work to the exchange.
+//! `wit/types.wit` and `wit/client.wit`, and one for `wit/server.wit`. They
+//! translate, and leave the work to the exchange, or to the request that the
+//! guest itself makes.
 
 pub mod bindings;
 mod incoming_message;
 mod joined;
-mod server;
 mod server_response;
 mod socket;
+mod server;
+mod client_request;
+mod agent;
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
@@ -20,31 +23,73 @@ use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
 use crate::guest::network::restrict;
 use crate::guest::plain;
+use crate::outbound::error::OutboundError;
+use crate::outbound::http1::head::ResponseHead;
+use crate::outbound::request::ClientRequest;
 use crate::wire::error::MessageError;
 use crate::wire::exchange::Exchange;
-use bindings::innkeeper::http::server as server_interface;
+use client_request::HeldRequest;
 use bindings::innkeeper::http::types::{self, ErrorCode, LengthMismatch};
+use bindings::innkeeper::http::{client as client_interface, server as server_interface};
 
-/// A request that a guest holds (`incoming-message`).
-pub struct IncomingMessage(Held);
+/// A message that a guest reads (`incoming-message`).
+pub enum IncomingMessage {
+    /// The request that it answers.
+    Request(Held),
+    /// The response to one of its own; none once its call is over.
+    Response(Option<Response>),
+}
+
+/// A response to a guest's request.
+pub struct Response {
+    request: ClientRequest,
+    head: Arc<ResponseHead>,
+}
 
 /// A response that a guest holds (`server-response`).
 pub struct ServerResponse(Held);
 
 /// A connection that a guest holds (`socket`).
-pub struct Socket(Held);
-
-/// What a guest waits for (`pollable`).
-pub struct Readiness {
-    held: Held,
-    of: Of,
+pub enum Socket {
+    /// The one that an exchange came on.
+    Exchange(Held),
+    /// The one that a request of the guest's went out on; none once its call
+    /// is over.
+    Request(Option<ClientRequest>),
 }
 
+/// What a guest waits for (`pollable`).
+pub enum Readiness {
+    /// Of an exchange.
+    Exchange(Held, Of),
+    /// Of a request of its own; none once its call is over.
+    Request(Option<ClientRequest>, OfOwn),
+}
+
+/// What of an exchange.
 #[derive(Clone, Copy)]
-enum Of {
+pub enum Of {
+    /// Bytes of the request's body.
     Request,
+    /// Room in the response's buffer.
     Response,
+    /// Bytes of a tunnel.
     Tunnel,
+}
+
+/// What of a request that a guest makes.
+#[derive(Clone, Copy)]
+pub enum OfOwn {
+    /// Whatever comes from the server.
+    Event,
+    /// Room in its buffer.
+    Room,
+    /// Bytes of the response's body.
+    Body,
+    /// Bytes of a tunnel.
+    Tunnel,
+    /// Room in the buffer of a tunnel.
+    TunnelRoom,
 }
 
 /// Bytes that one `read` returns at most: what a socket holds, and not so much
@@ -54,7 +99,7 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 /// The exchange behind a guest's handle; none once it is over. A pooled
 /// instance may keep a handle for longer than its exchange lives.
 #[derive(Clone)]
-struct Held(Option<Exchange>);
+pub struct Held(Option<Exchange>);
 
 /// Everything that an app may import.
 ///
@@ -68,6 +113,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
         .context("cannot link WASI")?;
     types::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state)
         .and_then(|()| server_interface::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state))
+        .and_then(|()| client_interface::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state))
         .map_err(plain)
         .context("cannot link innkeeper:http")?;
     Ok(linker)
@@ -78,7 +124,7 @@ pub fn hand_over(
     table: &mut ResourceTable,
     exchange: Exchange,
 ) -> wasmtime::Result<(Resource<IncomingMessage>, Resource<ServerResponse>)> {
-    let request = table.push(IncomingMessage(Held(Some(exchange.clone()))))?;
+    let request = table.push(IncomingMessage::Request(Held(Some(exchange.clone()))))?;
     let response = table.push(ServerResponse(Held(Some(exchange))))?;
     Ok((request, response))
 }
@@ -88,12 +134,12 @@ pub fn hand_request(
     table: &mut ResourceTable,
     exchange: Exchange,
 ) -> wasmtime::Result<Resource<IncomingMessage>> {
-    Ok(table.push(IncomingMessage(Held(Some(exchange))))?)
+    Ok(table.push(IncomingMessage::Request(Held(Some(exchange))))?)
 }
 
 /// Makes the handle of a connection.
 pub fn hand_socket(table: &mut ResourceTable, exchange: Exchange) -> wasmtime::Result<Resource<Socket>> {
-    Ok(table.push(Socket(Held(Some(exchange))))?)
+    Ok(table.push(Socket::Exchange(Held(Some(exchange))))?)
 }
 
 /// The most that a `read` of at most `max` bytes returns.
@@ -104,17 +150,29 @@ fn read_size(max: u32) -> Result<usize, ErrorCode> {
     Ok(usize::try_from(max).unwrap_or(READ_BYTES_MAX).min(READ_BYTES_MAX))
 }
 
-/// Takes the exchange out of every handle that a guest has kept.
+/// Takes the exchange out of every handle that a guest has kept, and ends what
+/// it has asked of others.
 pub fn forget_exchange(table: &mut ResourceTable) {
     for entry in table.iter_mut() {
-        if let Some(IncomingMessage(held)) = entry.downcast_mut() {
-            held.0 = None;
+        if let Some(message) = entry.downcast_mut() {
+            match message {
+                IncomingMessage::Request(held) => held.0 = None,
+                IncomingMessage::Response(response) => *response = None,
+            }
         } else if let Some(ServerResponse(held)) = entry.downcast_mut() {
             held.0 = None;
-        } else if let Some(Socket(held)) = entry.downcast_mut() {
-            held.0 = None;
-        } else if let Some(Readiness { held, .. }) = entry.downcast_mut() {
-            held.0 = None;
+        } else if let Some(socket) = entry.downcast_mut() {
+            match socket {
+                Socket::Exchange(held) => held.0 = None,
+                Socket::Request(request) => *request = None,
+            }
+        } else if let Some(readiness) = entry.downcast_mut() {
+            match readiness {
+                Readiness::Exchange(held, _) => held.0 = None,
+                Readiness::Request(request, _) => *request = None,
+            }
+        } else if let Some(HeldRequest(request)) = entry.downcast_mut() {
+            *request = None;
         }
     }
 }
@@ -132,7 +190,16 @@ impl Held {
 
 impl HostState {
     fn subscribe(&mut self, held: Held, of: Of) -> wasmtime::Result<Resource<DynPollable>> {
-        let readiness = self.table.push(Readiness { held, of })?;
+        let readiness = self.table.push(Readiness::Exchange(held, of))?;
+        subscribe(&mut self.table, readiness)
+    }
+
+    fn subscribe_own(
+        &mut self,
+        request: Option<ClientRequest>,
+        of: OfOwn,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        let readiness = self.table.push(Readiness::Request(request, of))?;
         subscribe(&mut self.table, readiness)
     }
 }
@@ -140,16 +207,46 @@ impl HostState {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Readiness {
     async fn ready(&mut self) {
-        let Some(exchange) = &self.held.0 else { return };
-        poll_fn(|cx| match self.of {
-            Of::Request => exchange.poll_read_ready(cx),
-            Of::Tunnel => exchange.poll_tunnel_ready(cx),
-            Of::Response => match exchange.poll_room(cx) {
-                Poll::Ready(_) => Poll::Ready(()),
-                Poll::Pending => Poll::Pending,
-            },
-        })
-        .await;
+        match self {
+            Readiness::Exchange(Held(None), _) | Readiness::Request(None, _) => {}
+            Readiness::Exchange(Held(Some(exchange)), of) => {
+                poll_fn(|cx| match of {
+                    Of::Request => exchange.poll_read_ready(cx),
+                    Of::Tunnel => exchange.poll_tunnel_ready(cx),
+                    Of::Response => exchange.poll_room(cx).map(|_| ()),
+                })
+                .await;
+            }
+            Readiness::Request(Some(request), of) => {
+                poll_fn(|cx| match of {
+                    OfOwn::Event => request.poll_event(cx),
+                    OfOwn::Room => request.poll_room(cx).map(|_| ()),
+                    OfOwn::Body => request.poll_readable(cx),
+                    OfOwn::Tunnel => request.poll_tunnel_readable(cx),
+                    OfOwn::TunnelRoom => request.poll_tunnel_room(cx).map(|_| ()),
+                })
+                .await;
+            }
+        }
+    }
+}
+
+impl From<OutboundError> for ErrorCode {
+    fn from(error: OutboundError) -> Self {
+        match error {
+            OutboundError::Message(error) => error.into(),
+            OutboundError::UnescapedPath(what) => ErrorCode::UnescapedPath(what),
+            OutboundError::InvalidProtocol(what) => ErrorCode::InvalidProtocol(what),
+            OutboundError::Denied(what) => ErrorCode::Denied(what),
+            OutboundError::Dns(what) => ErrorCode::Dns(what),
+            OutboundError::Connect(what) => ErrorCode::Connect(what),
+            OutboundError::Tls(what) => ErrorCode::Tls(what),
+            OutboundError::Timeout(which) => ErrorCode::Timeout(which.to_owned()),
+            OutboundError::HangUp => ErrorCode::ConnectionReset,
+            OutboundError::Aborted => ErrorCode::Aborted,
+            OutboundError::Parse(what) => ErrorCode::Parse(what.to_owned()),
+            OutboundError::Limit(which) => ErrorCode::LimitExceeded(which.to_owned()),
+        }
     }
 }
 

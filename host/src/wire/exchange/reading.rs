@@ -57,7 +57,7 @@ impl Exchange {
         if let Some(error) = &state.broken {
             return Poll::Ready(Err(error.clone()));
         }
-        let polled = state.body.poll_read(cx, &self.inner.socket, &mut state.buffer, into, max);
+        let polled = state.body.poll_read(cx, &mut &*self.inner.socket, &mut state.buffer, into, max);
         state.body_wanted = polled.is_pending();
         state.settle();
         match ready!(polled) {
@@ -72,7 +72,7 @@ impl Exchange {
         if state.broken.is_some() || self.inner.is_dropped(state) {
             return Poll::Ready(());
         }
-        let polled = state.body.poll_ready(cx, &self.inner.socket, &mut state.buffer);
+        let polled = state.body.poll_ready(cx, &mut &*self.inner.socket, &mut state.buffer);
         state.body_wanted = polled.is_pending();
         polled
     }

@@ -1,11 +1,11 @@
-//! The body of a request: where it ends, how much of it may come, and what of
-//! it is in the buffer already. Reads from a buffer or a socket; who waits, and
-//! for how long, is `wire::exchange`'s affair.
+//! The body of a message: where it ends, how much of it may come, and what of
+//! it is in the buffer already. Reads from a buffer or a source; who waits, and
+//! for how long, is `wire::exchange`'s affair, or `outbound`'s.
 
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 
 use crate::wire::error::ClientFault;
 use crate::wire::http1::chunked::{Chunked, Found};
@@ -19,7 +19,29 @@ const READ_BYTES: usize = 16 * 1024;
 /// Bytes of body asked of the socket at a time.
 const PIECE_BYTES_MAX: u64 = 256 * 1024;
 
-/// A request body, as far as it has come.
+/// Where the bytes of a connection come from.
+pub trait Source {
+    /// Reads at most `max` bytes to the end of `into`; 0 is the peer's end.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut impl BufMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>>;
+}
+
+impl Source for &Socket {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut impl BufMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        Socket::poll_read(self, cx, into, max)
+    }
+}
+
+/// A body, as far as it has come.
 #[derive(Debug)]
 pub struct Body {
     decoder: Decoder,
@@ -33,15 +55,17 @@ pub struct Body {
 enum Decoder {
     Length(u64),
     Chunked(Chunked),
+    /// It ends with the connection.
+    Close,
     Complete,
 }
 
 /// Why a body cannot be read on.
 #[derive(Debug)]
 pub enum BodyError {
-    /// The client sent something it may not.
+    /// The peer sent something it may not.
     Fault(ClientFault),
-    /// The client sent a FIN before the end.
+    /// The peer sent a FIN before the end.
     Closed,
     /// The connection broke.
     Reset,
@@ -54,6 +78,7 @@ impl Body {
             BodyFraming::None | BodyFraming::Length(0) => Decoder::Complete,
             BodyFraming::Length(length) => Decoder::Length(length),
             BodyFraming::Chunked => Decoder::Chunked(Chunked::default()),
+            BodyFraming::Close => Decoder::Close,
         };
         Body { decoder, trailers: Vec::new(), received: 0, bytes_max, limits }
     }
@@ -82,21 +107,21 @@ impl Body {
     pub fn length_left(&self) -> Option<u64> {
         match self.decoder {
             Decoder::Length(left) => Some(left),
-            Decoder::Chunked(_) => None,
+            Decoder::Chunked(_) | Decoder::Close => None,
             Decoder::Complete => Some(0),
         }
     }
 
     /// Appends at least one and at most `max` bytes of the body to `into`, and
     /// returns how many; 0 at the end. Takes what `buffer` holds first, then
-    /// what the socket has. Dropping it loses nothing.
+    /// what the source has. Dropping it loses nothing.
     ///
     /// # Errors
     /// A [`BodyError`]; after one, nothing more can be read.
     pub fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        socket: &Socket,
+        source: &mut impl Source,
         buffer: &mut BytesMut,
         into: &mut Vec<u8>,
         max: usize,
@@ -107,7 +132,7 @@ impl Body {
                 Some(left) => left,
                 None => {
                     buffer.reserve(READ_BYTES);
-                    some(ready!(socket.poll_read(cx, buffer, READ_BYTES)))?;
+                    some(ready!(source.poll_read(cx, buffer, READ_BYTES)))?;
                     continue;
                 }
             };
@@ -115,7 +140,13 @@ impl Body {
                 let want = left.min(PIECE_BYTES_MAX).min(max as u64);
                 let want = usize::try_from(want).unwrap_or(usize::MAX);
                 into.reserve(want);
-                some(ready!(socket.poll_read(cx, into, want)))?
+                match ready!(source.poll_read(cx, into, want)) {
+                    Ok(0) if matches!(self.decoder, Decoder::Close) => {
+                        self.decoder = Decoder::Complete;
+                        return Poll::Ready(Ok(0));
+                    }
+                    read => some(read)?,
+                }
             } else {
                 let count = buffer.len().min(max).min(usize::try_from(left).unwrap_or(usize::MAX));
                 into.extend_from_slice(buffer.get(..count).unwrap_or_default());
@@ -128,12 +159,17 @@ impl Body {
     }
 
     /// Ready when [`Body::poll_read`] would be.
-    pub fn poll_ready(&mut self, cx: &mut Context<'_>, socket: &Socket, buffer: &mut BytesMut) -> Poll<()> {
+    pub fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Source,
+        buffer: &mut BytesMut,
+    ) -> Poll<()> {
         loop {
             match self.data_left(buffer) {
                 Ok(None) => {
                     buffer.reserve(READ_BYTES);
-                    if !matches!(ready!(socket.poll_read(cx, buffer, READ_BYTES)), Ok(1..)) {
+                    if !matches!(ready!(source.poll_read(cx, buffer, READ_BYTES)), Ok(1..)) {
                         return Poll::Ready(());
                     }
                 }
@@ -143,7 +179,11 @@ impl Body {
                 // still is; having bytes does.
                 Ok(Some(_)) => {
                     buffer.reserve(READ_BYTES);
-                    return socket.poll_read(cx, buffer, READ_BYTES).map(|_| ());
+                    let read = ready!(source.poll_read(cx, buffer, READ_BYTES));
+                    if matches!((read, &self.decoder), (Ok(0), Decoder::Close)) {
+                        self.decoder = Decoder::Complete;
+                    }
+                    return Poll::Ready(());
                 }
             }
         }
@@ -155,6 +195,8 @@ impl Body {
         match &mut self.decoder {
             Decoder::Complete => Ok(Some(0)),
             Decoder::Length(left) => Ok(Some(*left)),
+            Decoder::Close if self.received >= self.bytes_max => Err(ClientFault::BodyTooLarge),
+            Decoder::Close => Ok(Some(self.bytes_max - self.received)),
             Decoder::Chunked(chunked) => match chunked.advance(buffer, self.limits)? {
                 Found::Data(left) if left > self.bytes_max - self.received => Err(ClientFault::BodyTooLarge),
                 Found::Data(left) => Ok(Some(left)),
@@ -174,7 +216,7 @@ impl Body {
             Decoder::Length(left) if *left == count => self.decoder = Decoder::Complete,
             Decoder::Length(left) => *left -= count,
             Decoder::Chunked(chunked) => chunked.consume(count),
-            Decoder::Complete => {}
+            Decoder::Close | Decoder::Complete => {}
         }
     }
 }

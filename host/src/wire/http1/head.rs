@@ -74,7 +74,7 @@ struct LineRange {
     value: Range<usize>,
 }
 
-/// How a request frames its body (RFC 9112 6.3).
+/// How a message frames its body (RFC 9112 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFraming {
     /// There is none.
@@ -83,6 +83,8 @@ pub enum BodyFraming {
     Length(u64),
     /// `Transfer-Encoding: chunked`.
     Chunked,
+    /// The end of the connection; a response only.
+    Close,
 }
 
 /// The `Expect` header (RFC 9110 10.1.1); HTTP/1.0 has none.

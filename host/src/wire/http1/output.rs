@@ -1,6 +1,6 @@
 //! The bytes of a connection that wait for the socket: small pieces are
 //! gathered, large ones are kept as they are, and all of them leave in one
-//! `writev`. Knows nothing of HTTP.
+//! `writev`. Of HTTP it knows how a chunk is put (RFC 9112 7.1).
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::wire::http1::fields::{Line, put_line};
 use crate::wire::socket::Socket;
 
 /// From this size on a piece is not copied: a copy of 4 KiB costs about as
@@ -61,6 +62,22 @@ impl Output {
         self.full.push_back(Bytes::from(bytes));
     }
 
+    /// Appends `bytes` as one chunk. They must not be empty: that would be the
+    /// end of the body.
+    pub fn put_chunk(&mut self, bytes: Vec<u8>) {
+        self.put(format!("{:x}\r\n", bytes.len()).as_bytes());
+        self.put_owned(bytes);
+        self.put(b"\r\n");
+    }
+
+    /// Appends the end of a chunked body.
+    pub fn put_last_chunk(&mut self, trailers: &[Line]) {
+        let mut last = BytesMut::from(&b"0\r\n"[..]);
+        trailers.iter().for_each(|(name, value)| put_line(&mut last, name, value));
+        last.extend_from_slice(b"\r\n");
+        self.put(&last);
+    }
+
     /// Forgets everything unsent.
     pub fn clear(&mut self) {
         *self = Output::default();
@@ -85,6 +102,18 @@ impl Output {
     /// # Errors
     /// Those of [`Output::poll_flush`].
     pub fn try_flush(&mut self, socket: &Socket) -> io::Result<bool> {
+        self.flush_with(|slices| socket.try_write(slices))
+    }
+
+    /// Has `write` take what it takes now, which it says with `WouldBlock` is
+    /// no more, and returns whether that was all.
+    ///
+    /// # Errors
+    /// Those of `write`; `WriteZero` if it takes nothing.
+    pub fn flush_with(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<bool> {
         while self.length > 0 {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let mut count = 0;
@@ -95,7 +124,7 @@ impl Output {
                     count += 1;
                 }
             }
-            match socket.try_write(slices.get(..count).unwrap_or_default()) {
+            match write(slices.get(..count).unwrap_or_default()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => self.advance(sent),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),

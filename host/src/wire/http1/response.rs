@@ -437,31 +437,25 @@ impl Response {
             return;
         }
         let chunked = self.framing == Framing::Chunked;
-        if chunked {
-            self.put(format!("{:x}\r\n", piece.len()).as_bytes());
-        }
-        self.queued += piece.len();
-        self.out.put_owned(piece);
-        if chunked {
-            self.put(b"\r\n");
-        }
+        self.queuing(|out| if chunked { out.put_chunk(piece) } else { out.put_owned(piece) });
     }
 
     fn put_last_chunk(&mut self) {
-        let mut last = BytesMut::from(&b"0\r\n"[..]);
-        self.trailers.iter().for_each(|(name, value)| put_line(&mut last, name, value));
-        last.extend_from_slice(b"\r\n");
-        self.put(&last);
+        let trailers = std::mem::take(&mut self.trailers);
+        self.queuing(|out| out.put_last_chunk(&trailers));
     }
 
-    fn put(&mut self, bytes: &[u8]) {
-        self.queued += bytes.len();
-        self.out.put(bytes);
+    /// Counts what `put` puts out.
+    fn queuing(&mut self, put: impl FnOnce(&mut Output)) {
+        let before = self.out.len();
+        put(&mut self.out);
+        self.queued += self.out.len() - before;
     }
 }
 
-/// Fields that frame a message or decide where it goes (RFC 9110 6.5.1).
-fn may_be_trailer(name: &str) -> bool {
+/// Whether a field may be a trailer: not if it frames a message or decides
+/// where it goes (RFC 9110 6.5.1).
+pub fn may_be_trailer(name: &str) -> bool {
     !is_framing(name)
         && !["connection", "host", "keep-alive", "trailer", "upgrade", "te", "date", "set-cookie", "cookie"]
             .iter()

@@ -133,7 +133,7 @@ impl Wanted {
     pub fn at_once(self) -> Result<Way, impl Future<Output = Result<Way, OutboundError>> + Send> {
         let turn = self.agent.as_ref().map(|agent| agent.take(&self.key));
         match turn {
-            Some(Ok(Turn::Connection(mut connection))) if self.allows(&mut connection) => {
+            Some(Ok(Turn::Connection(connection))) if self.allows(&connection) => {
                 Ok(Way::Connection(connection))
             }
             Some(Ok(Turn::Connection(_))) | None => Err(self.get(None)),
@@ -143,8 +143,8 @@ impl Wanted {
 
     /// Whether the policy of this version allows a connection that is there:
     /// another version may have made it.
-    fn allows(&self, connection: &mut Connection) -> bool {
-        self.clearance.check(connection.http1.stream().peer().ip()).is_ok()
+    fn allows(&self, connection: &Connection) -> bool {
+        self.clearance.check(connection.http1.peer().ip()).is_ok()
     }
 
     async fn get(
@@ -162,7 +162,7 @@ impl Wanted {
                 Err(queue) => queue.await.map_err(|_| OutboundError::HangUp)?,
             };
             match taken {
-                Turn::Connection(mut connection) if self.allows(&mut connection) => {
+                Turn::Connection(connection) if self.allows(&connection) => {
                     return Ok(Way::Connection(connection));
                 }
                 Turn::Connection(connection) => drop(connection),

@@ -35,6 +35,8 @@ const SEAMS: &[Seam] = &[
             "stay.rs",
         ],
     },
+    // What goes out is the guest's; nothing that comes in knows of it.
+    Seam { words: &["crate::outbound"], only_in: &["guest/", "outbound/"] },
     Seam {
         words: &["crate::telemetry"],
         only_in: &["app/", "cli/", "handler.rs", "server.rs", "server/", "stay.rs", "telemetry/"],

@@ -92,7 +92,7 @@ impl Client {
     /// # Errors
     /// `Denied`.
     pub fn clear(&self, origin: &Origin) -> Result<Clearance, OutboundError> {
-        self.policy.check(origin).map_err(|refusal| OutboundError::Denied(refusal.to_string()))
+        Ok(self.policy.check(origin)?)
     }
 
     /// The key of connections to an origin.
@@ -119,8 +119,14 @@ impl Client {
     /// Puts a refusal into the log, if it is one: what a guest was denied, and
     /// limits that it met.
     pub fn log_refusal(&self, exchange: u64, origin: &Origin, error: &OutboundError) {
-        if matches!(error, OutboundError::Denied(_) | OutboundError::Limit(_)) {
-            (self.log)(exchange, &format!("outbound request to {origin} refused: {error}"));
+        match error {
+            OutboundError::Denied(denial) => {
+                (self.log)(exchange, &format!("outbound request refused: {}", denial.cause));
+            }
+            OutboundError::Limit(_) => {
+                (self.log)(exchange, &format!("outbound request to {origin} failed: {error}"));
+            }
+            _ => {}
         }
     }
 }
@@ -167,8 +173,7 @@ impl Wanted {
                 }
                 Turn::Connection(connection) => drop(connection),
                 Turn::Shared(http2, seat) => {
-                    let checked = self.clearance.check(http2.peer().ip());
-                    checked.map_err(|refusal| OutboundError::Denied(refusal.to_string()))?;
+                    self.clearance.check(http2.peer().ip())?;
                     return Ok(Way::Shared(http2, seat));
                 }
                 Turn::Seat(seat) => return self.connect(seat).await,

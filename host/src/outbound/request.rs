@@ -148,7 +148,7 @@ impl ClientRequest {
         let RequestOptions { mut opening, timeout, head_bytes_max, alpn, cause } = options;
         let cleared = client.clear(&opening.origin);
         if let Err(error) = &cleared {
-            client.log_refusal(cause.exchange, &opening.origin, error);
+            client.note_failure(cause.exchange, &opening.origin, error);
         }
         let clearance = cleared?;
         let key = client.key(opening.origin.clone(), alpn);

@@ -72,7 +72,7 @@ impl Inner {
         if self.failure.is_some() || (self.complete && matches!(self.stage, Stage::Over)) {
             return;
         }
-        self.client.log_refusal(self.exchange, &self.key.origin, &error);
+        self.client.note_failure(self.exchange, &self.key.origin, &error);
         self.failure = Some(error);
         self.close();
     }
@@ -247,6 +247,7 @@ impl Inner {
             }
             102..200 => self.interim.push_back((head.status, head.lines)),
             _ => {
+                self.client.tally().note_answered();
                 self.head = Some(Arc::new(head));
                 if self.is_switched() {
                     self.switch();
@@ -280,6 +281,7 @@ impl Inner {
         let replay = carrier.take_replay(self.draft.method()).filter(|_| !self.retried);
         let Some(replay) = replay else { return false };
         self.retried = true;
+        self.client.tally().note_retry();
         self.draft.put_back(replay);
         (self.end_put, self.sent, self.deaf) = (false, None, false);
         self.interim = VecDeque::new();

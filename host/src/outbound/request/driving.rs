@@ -343,8 +343,15 @@ impl Inner {
         if self.failure.is_some() || matches!(self.stage, Stage::Unsent | Stage::Over) {
             return Poll::Pending;
         }
+        let host = self.host_deadline(moving);
+        self.clock.poll(cx, host)
+    }
+
+    /// When the operator's time for what the request waits for is over, and
+    /// what it is called.
+    pub(super) fn host_deadline(&self, moving: bool) -> Option<(Instant, &'static str)> {
         let limits = self.client.limits();
-        let host = match (&self.stage, self.sent) {
+        match (&self.stage, self.sent) {
             (Stage::Tunnel(_), _) => {
                 let max = limits.tunnel_idle_timeout.filter(|_| moving);
                 max.and_then(|max| self.clock.moved().checked_add(max)).map(|at| (at, "tunnel idle"))
@@ -359,8 +366,7 @@ impl Inner {
                 max.and_then(|max| self.clock.moved().checked_add(max)).map(|at| (at, "idle"))
             }
             _ => None,
-        };
-        self.clock.poll(cx, host)
+        }
     }
 
     /// Reads the body of the response.

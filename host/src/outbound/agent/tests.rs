@@ -21,7 +21,7 @@ async fn connected(turn: Turn) -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (server, _) = listener.accept().await.unwrap();
-    (Connection { http1: Http1::new(Stream::tcp(stream).unwrap()), seat }, server)
+    (Connection { http1: Http1::new(Stream::plain(stream).unwrap()), seat }, server)
 }
 
 fn numbers(agent: &Agent) -> Vec<(u32, u32, u32)> {

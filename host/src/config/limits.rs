@@ -265,3 +265,35 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_request_may_cost_elsewhere_is_named_when_it_is_above() {
+        type Raise = fn(&mut Limits);
+        let above: [(&str, Raise); 12] = [
+            ("outbound_connections_max", |limits| limits.outbound_connections_max += 1),
+            ("outbound_requests_max", |limits| limits.outbound_requests_max += 1),
+            ("outbound_agents_max", |limits| limits.outbound_agents_max += 1),
+            ("outbound_connect_timeout", |limits| limits.outbound_connect_timeout = None),
+            ("outbound_response_timeout", |limits| limits.outbound_response_timeout = None),
+            ("outbound_idle_timeout", |limits| limits.outbound_idle_timeout = None),
+            ("outbound_free_socket_timeout", |limits| limits.outbound_free_socket_timeout = Duration::MAX),
+            ("outbound_head_bytes_max", |limits| limits.outbound_head_bytes_max += 1),
+            ("outbound_header_count_max", |limits| limits.outbound_header_count_max += 1),
+            ("outbound_request_body_bytes_max", |limits| limits.outbound_request_body_bytes_max += 1),
+            ("outbound_response_body_bytes_max", |limits| limits.outbound_response_body_bytes_max += 1),
+            ("outbound_buffer_bytes_max", |limits| limits.outbound_buffer_bytes_max += 1),
+        ];
+        let of_host = Limits::default();
+        assert_eq!(of_host.first_above(&of_host), None);
+        for (name, raise) in above {
+            let mut limits = of_host.clone();
+            raise(&mut limits);
+            assert_eq!(limits.first_above(&of_host), Some(name));
+            assert_eq!(of_host.first_above(&limits), None, "{name}");
+        }
+    }
+}

@@ -198,8 +198,11 @@ impl FromStr for OutboundEntry {
 
 /// Origins of a scheme, by what stands behind it.
 fn origins(scheme: Scheme, authority: &str) -> Result<OriginPattern, String> {
-    if authority.contains(['?', '#', '\\']) {
-        return Err("an origin has no path and no query; leave them out".to_owned());
+    // Behind a slash stands the length of a network's prefix, or a path.
+    let before_slash = authority.split_once('/').map(|(first, _)| first.strip_prefix('[').unwrap_or(first));
+    let has_path = before_slash.is_some_and(|first| first.parse::<IpAddr>().is_err());
+    if has_path || authority.contains(['?', '#', '\\']) {
+        return Err("an origin has no path and no query; leave them out, and write a network as in 10.0.0.0/8 or [fd00::/8]".to_owned());
     }
     let (host, port) = authority::host_and_port(authority)?;
     let port = match port {
@@ -230,16 +233,12 @@ fn hosts(text: &str) -> Result<Hosts, String> {
         None => (text, false),
     };
     if let Some((first, _)) = address.split_once('/') {
-        // What has a slash behind anything but an address has a path.
-        let is_network = match first.parse() {
-            Ok(IpAddr::V4(_)) => !is_bracketed,
-            Ok(IpAddr::V6(_)) => is_bracketed,
-            Err(_) => false,
+        return match first.parse::<IpAddr>() {
+            Ok(IpAddr::V4(_)) if is_bracketed => {
+                Err("only an IPv6 network stands in brackets, as in [fd00::/8]".to_owned())
+            }
+            _ => address.parse().map(Hosts::Network),
         };
-        if !is_network {
-            return Err("an origin has no path, and an IPv6 network stands in brackets, as in [fd00::/8]; leave the slash out, or add them".to_owned());
-        }
-        return address.parse().map(Hosts::Network);
     }
     match Host::parse(text)? {
         Host::Name(name) => Ok(Hosts::Name(name)),

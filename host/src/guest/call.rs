@@ -170,8 +170,8 @@ async fn answer(
     let mut instance = instance_of(instances, cpu).await?;
     instance.at_work_on(Some(&exchange));
     let outgoing = instance.outgoing();
-    let handling = pin!(handle(&mut instance, instances.entries(), cpu, exchange, event));
-    match beside(&outgoing, handling).await {
+    let handled = beside(&outgoing, handle(&mut instance, instances.entries(), cpu, exchange, event)).await;
+    match handled {
         Ok(whole) => {
             instances.give_back(instance);
             if whole { Ok(()) } else { Err(Stopped::GaveUp) }
@@ -185,8 +185,8 @@ async fn decide(instances: &Instances, cpu: &Arc<Cpu>, exchange: Exchange) -> Re
     let mut instance = instance_of(instances, cpu).await?;
     instance.at_work_on(Some(&exchange));
     let outgoing = instance.outgoing();
-    let deciding = pin!(should_upgrade(&mut instance, instances.entries(), exchange));
-    match beside(&outgoing, deciding).await {
+    let decided = beside(&outgoing, should_upgrade(&mut instance, instances.entries(), exchange)).await;
+    match decided {
         Ok(wanted) => {
             instances.give_back(instance);
             Ok(wanted)
@@ -197,7 +197,8 @@ async fn decide(instances: &Instances, cpu: &Arc<Cpu>, exchange: Exchange) -> Re
 
 /// Runs a guest's function; whenever it waits, what it has asked of others goes
 /// on.
-async fn beside<T>(outgoing: &Outgoing, mut guest: Pin<&mut impl Future<Output = T>>) -> T {
+async fn beside<T>(outgoing: &Outgoing, guest: impl Future<Output = T>) -> T {
+    let mut guest = pin!(guest);
     poll_fn(|cx| {
         let polled = guest.as_mut().poll(cx);
         if polled.is_pending() && !has_yielded() {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::guest::instance::HostState;
 use crate::outbound::client::Client;
-use crate::outbound::error::OutboundError;
+use crate::outbound::error::{Denial, OutboundError};
 use crate::outbound::request::{Cause, ClientRequest, WeakRequest};
 use crate::wire::exchange::Exchange;
 
@@ -71,8 +71,8 @@ impl HostState {
         if client.is_granted() {
             return Ok(client);
         }
-        let message = "requests to others; the operator grants them with outbound".to_owned();
-        Err(OutboundError::Denied(message))
+        let told = "requests to others; the operator grants them with outbound".to_owned();
+        Err(OutboundError::Denied(Denial { cause: told.clone(), told }))
     }
 
     /// What its requests are made for.

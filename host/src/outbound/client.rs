@@ -14,6 +14,7 @@ use crate::outbound::http1::Http1;
 use crate::outbound::http2::Http2;
 use crate::outbound::origin::Origin;
 use crate::outbound::policy::{Clearance, Policy};
+use crate::outbound::tally::Tally;
 use crate::wire::http1::fields::FieldLimits;
 use crate::wire::http1::head::HeadLimits;
 use crate::wire::ledger::Ledger;
@@ -77,6 +78,11 @@ impl Client {
         &self.agents
     }
 
+    /// What is counted of its requests.
+    pub fn tally(&self) -> &Tally {
+        self.agents.means().tally()
+    }
+
     /// The limits of the app.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -92,7 +98,7 @@ impl Client {
     /// # Errors
     /// `Denied`.
     pub fn clear(&self, origin: &Origin) -> Result<Clearance, OutboundError> {
-        self.policy.check(origin).map_err(|refusal| OutboundError::Denied(refusal.to_string()))
+        Ok(self.policy.check(origin)?)
     }
 
     /// The key of connections to an origin.
@@ -116,11 +122,18 @@ impl Client {
         }
     }
 
-    /// Puts a refusal into the log, if it is one: what a guest was denied, and
-    /// limits that it met.
-    pub fn log_refusal(&self, exchange: u64, origin: &Origin, error: &OutboundError) {
-        if matches!(error, OutboundError::Denied(_) | OutboundError::Limit(_)) {
-            (self.log)(exchange, &format!("outbound request to {origin} refused: {error}"));
+    /// Counts a request that failed, and puts it into the log if it was
+    /// refused: what a guest was denied, and limits that it met.
+    pub fn note_failure(&self, exchange: u64, origin: &Origin, error: &OutboundError) {
+        self.tally().note_failure(error);
+        match error {
+            OutboundError::Denied(denial) => {
+                (self.log)(exchange, &format!("outbound request refused: {}", denial.cause));
+            }
+            OutboundError::Limit(_) => {
+                (self.log)(exchange, &format!("outbound request to {origin} failed: {error}"));
+            }
+            _ => {}
         }
     }
 }
@@ -133,7 +146,7 @@ impl Wanted {
     pub fn at_once(self) -> Result<Way, impl Future<Output = Result<Way, OutboundError>> + Send> {
         let turn = self.agent.as_ref().map(|agent| agent.take(&self.key));
         match turn {
-            Some(Ok(Turn::Connection(mut connection))) if self.allows(&mut connection) => {
+            Some(Ok(Turn::Connection(connection))) if self.allows(&connection) => {
                 Ok(Way::Connection(connection))
             }
             Some(Ok(Turn::Connection(_))) | None => Err(self.get(None)),
@@ -143,8 +156,8 @@ impl Wanted {
 
     /// Whether the policy of this version allows a connection that is there:
     /// another version may have made it.
-    fn allows(&self, connection: &mut Connection) -> bool {
-        self.clearance.check(connection.http1.stream().peer().ip()).is_ok()
+    fn allows(&self, connection: &Connection) -> bool {
+        self.clearance.check(connection.http1.peer().ip()).is_ok()
     }
 
     async fn get(
@@ -162,13 +175,12 @@ impl Wanted {
                 Err(queue) => queue.await.map_err(|_| OutboundError::HangUp)?,
             };
             match taken {
-                Turn::Connection(mut connection) if self.allows(&mut connection) => {
+                Turn::Connection(connection) if self.allows(&connection) => {
                     return Ok(Way::Connection(connection));
                 }
                 Turn::Connection(connection) => drop(connection),
                 Turn::Shared(http2, seat) => {
-                    let checked = self.clearance.check(http2.peer().ip());
-                    checked.map_err(|refusal| OutboundError::Denied(refusal.to_string()))?;
+                    self.clearance.check(http2.peer().ip())?;
                     return Ok(Way::Shared(http2, seat));
                 }
                 Turn::Seat(seat) => return self.connect(seat).await,
@@ -210,6 +222,7 @@ impl Wanted {
         let Wanted { client, agent, key, clearance } = self;
         let delay = agent.as_ref().and_then(Agent::keep_alive_delay);
         let connected = client.connector.connect(&key.origin, clearance, key.alpn, delay).await?;
+        client.tally().note_connection();
         if !connected.http2 {
             return Ok(Way::Connection(Connection { http1: Http1::new(connected.stream), seat }));
         }

@@ -4,6 +4,7 @@
 use thiserror::Error;
 
 use crate::outbound::origin::OriginError;
+use crate::outbound::policy::Refusal;
 use crate::wire::error::MessageError;
 
 /// Why a request was refused or failed.
@@ -19,8 +20,8 @@ pub enum OutboundError {
     #[error("{0}")]
     InvalidProtocol(String),
     /// The operator does not allow it.
-    #[error("{0}")]
-    Denied(String),
+    #[error("{}", .0.told)]
+    Denied(Denial),
     /// A name without an address.
     #[error("{0}")]
     Dns(String),
@@ -45,6 +46,21 @@ pub enum OutboundError {
     /// A limit of the operator.
     #[error("limit {0} reached")]
     Limit(&'static str),
+}
+
+/// Why something is not allowed, for two readers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// What the guest is told.
+    pub told: String,
+    /// What the operator is told beside that, for it says what is inside.
+    pub cause: String,
+}
+
+impl From<Refusal> for OutboundError {
+    fn from(refusal: Refusal) -> Self {
+        OutboundError::Denied(Denial { told: refusal.told(), cause: refusal.to_string() })
+    }
 }
 
 impl From<OriginError> for OutboundError {

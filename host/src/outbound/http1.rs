@@ -4,6 +4,7 @@
 pub mod head;
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
@@ -12,7 +13,7 @@ use crate::outbound::draft::{Draft, Framing};
 use crate::outbound::error::OutboundError;
 use crate::outbound::stream::Stream;
 use crate::wire::error::ClientFault;
-use crate::wire::http1::body::{Body, BodyError};
+use crate::wire::http1::body::{Body, BodyError, Room, Source};
 use crate::wire::http1::fields::Line;
 use crate::wire::http1::head::{BodyFraming, HeadLimits};
 use crate::wire::http1::output::Output;
@@ -75,6 +76,11 @@ impl Http1 {
     /// The stream.
     pub fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// The server's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.stream.peer()
     }
 
     /// Whether it has carried a request before.
@@ -296,6 +302,17 @@ impl Http1 {
         let taken = self.buffer.get(..count).unwrap_or_default().to_vec();
         self.buffer.advance(count);
         taken
+    }
+}
+
+impl Source for Stream {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut impl Room,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        Stream::poll_read(self, cx, into, max)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{AccessLog, Cache, LogFormat, RouteConfig};
+use crate::config::{AccessLog, Cache, LogFormat, OutboundConfig, OutboundSettings, RouteConfig};
 
 /// The configuration of a text in a folder that has `a.wasm`.
 fn read(text: &str) -> Result<Config, String> {
@@ -96,6 +96,49 @@ fn a_secret_is_read_and_never_shown() {
     assert!(!format!("{config:?}").contains("hush"));
     let error = read(&format!("{APP}secrets = {{ KEY = {{ env = \"INNKEEPER_NO_SUCH\" }} }}")).unwrap_err();
     assert!(error.contains("app[0].secrets.KEY: the host has no environment variable"), "{error}");
+}
+
+#[test]
+fn an_app_goes_where_its_table_and_the_hosts_say() {
+    let config = read(&format!(
+        "[outbound]\nnameservers = [\"10.0.0.53\"]\nroots = \"a.wasm\"\n{APP}outbound = [\"https://API.example:443\"]\noutbound_tls = {{ certificate = \"a.wasm\", key = \"a.wasm\" }}\n"
+    ))
+    .unwrap();
+    assert_eq!(config.outbound.nameservers, ["10.0.0.53:53".parse().unwrap()]);
+    assert!(config.outbound.roots.is_some());
+    let OutboundSettings { allowed, tls } = &config.apps.first().unwrap().settings.outbound;
+    let allowed: Vec<_> = allowed.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["https://api.example"]);
+    assert!(tls.roots.is_none() && tls.certificate.is_some() && tls.key.is_some());
+    let config = read(APP).unwrap();
+    assert_eq!(config.outbound, OutboundConfig::default());
+    assert_eq!(config.apps.first().unwrap().settings.outbound, OutboundSettings::default());
+}
+
+#[test]
+fn what_was_not_read_of_outbound_is_not_said_to_be_missing() {
+    for app in [
+        "outbound = [\"10.0.0.0/8\", 7]\n",
+        "outbound = [\"10.0.0.0/8\", \"ftp://a\"]\n",
+        "outbound = [\"https://a\"]\noutbound_tls = { certificate = \"a.wasm\", key = \"gone\" }\n",
+        "outbound = 7\noutbound_tls = { roots = \"a.wasm\" }\n",
+    ] {
+        let error = read(&format!("{APP}{app}")).unwrap_err();
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn another_content_of_a_file_is_another_configuration() {
+    let file = std::env::temp_dir().join(format!("innkeeper-roots-{}", std::process::id()));
+    let settings = |content: &str| {
+        std::fs::write(&file, content).unwrap();
+        let config =
+            read(&format!("{APP}outbound = [\"https://a\"]\noutbound_tls = {{ roots = {file:?} }}\n"));
+        config.unwrap().apps.first().unwrap().settings.clone()
+    };
+    assert_eq!(settings("one"), settings("one"));
+    assert_ne!(settings("one"), settings("other"));
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl From<OutboundError> for ErrorCode {
             OutboundError::Message(error) => error.into(),
             OutboundError::UnescapedPath(what) => ErrorCode::UnescapedPath(what),
             OutboundError::InvalidProtocol(what) => ErrorCode::InvalidProtocol(what),
-            OutboundError::Denied(what) => ErrorCode::Denied(what),
+            OutboundError::Denied(denial) => ErrorCode::Denied(denial.told),
             OutboundError::Dns(what) => ErrorCode::Dns(what),
             OutboundError::Connect(what) => ErrorCode::Connect(what),
             OutboundError::Tls(what) => ErrorCode::Tls(what),

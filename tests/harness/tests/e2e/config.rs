@@ -97,6 +97,8 @@ fn flags_of_a_component_do_not_stand_beside_a_file() {
         &["x.wasm"][..],
         &["--env", "A=b"],
         &["--allow", "server-control"],
+        &["--outbound", "https://a.example"],
+        &["--nameserver", "10.0.0.53"],
         &["--name", "a"],
         &["--instances", "pooled"],
         &["--access-log", "off"],
@@ -161,6 +163,7 @@ const MARK: &str = "<!-- What follows is made of the schema: UPDATE_GOLDEN=1 car
 const TABLES: &[(&str, &str)] = &[
     ("Top of the file", ""),
     ("`[limits]`", "Limits"),
+    ("`[outbound]`", "Outbound"),
     ("`[admin]`", "Admin"),
     ("`[log]`", "Log"),
     ("`[telemetry]`", "Telemetry"),
@@ -169,6 +172,7 @@ const TABLES: &[(&str, &str)] = &[
     ("`[[app]]`", "App"),
     ("`app.routes`", "Route"),
     ("`app.secrets.NAME`", "SecretSource"),
+    ("`app.outbound_tls`", "OutboundTls"),
     ("`[app.limits]`", "AppLimits"),
 ];
 

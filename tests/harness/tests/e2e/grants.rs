@@ -104,3 +104,28 @@ fn a_grant_that_is_none_is_refused_at_the_start() {
         assert_eq!((status.code(), stderr.contains(told)), (Some(2), true), "{grant}: {stderr}");
     }
 }
+
+#[test]
+fn what_cannot_be_outbound_is_refused_at_the_start() {
+    let missing = "/no/such/file.pem";
+    for (flags, code, told) in [
+        (&["--outbound", "api.example"][..], 2, "write an origin such as https://api.example"),
+        (&["--outbound", "https://u:p@api.example"], 2, "leave user and password out"),
+        (&["--outbound", "http://2130706433"], 2, "write an IPv4 address as four decimal numbers"),
+        (&["--outbound", "10.0.0.0/8"], 1, "no name is allowed"),
+        (&["--nameserver", "dns.example"], 2, "write an IP address"),
+        (&["--outbound", "https://a", "--outbound-key", missing], 2, "--outbound-certificate"),
+        (&["--outbound", "https://a", "--outbound-roots", missing], 1, "cannot read /no/such/file.pem"),
+        (&["--outbound", "http://a", "--outbound-roots", "/dev/null"], 1, "is no file"),
+    ] {
+        let mut server = tunnels();
+        for pair in flags.chunks(2) {
+            server = server.arg(pair[0], pair[1]);
+        }
+        let mut process =
+            Process::spawn(&mut server.command().expect("the guest can be built")).expect("the host starts");
+        let status = process.wait_exit(DEADLINE).expect("the host ends");
+        let stderr = process.lines(Output::Stderr).join("\n");
+        assert_eq!((status.code(), stderr.contains(told)), (Some(code), true), "{flags:?}: {stderr}");
+    }
+}

@@ -10,8 +10,14 @@ use crate::log;
 use crate::ops::{Step, Stop};
 
 const OPTIONS: &[&str] = &[
-    "free-socket-timeout-ms", "keep-alive", "keep-alive-delay-ms", "max-free-sockets", "max-sockets",
-    "max-total-sockets", "name", "scheduling",
+    "free-socket-timeout-ms",
+    "keep-alive",
+    "keep-alive-delay-ms",
+    "max-free-sockets",
+    "max-sockets",
+    "max-total-sockets",
+    "name",
+    "scheduling",
 ];
 
 /// Makes an agent: one of this call alone, as `new http.Agent` of a program

@@ -15,8 +15,17 @@ use crate::{bytes, log};
 const NOWHERE: &str = "127.0.0.1:1";
 
 const OPTIONS: &[&str] = &[
-    "agent", "auth", "authority", "headers", "http", "max-header-bytes", "method", "path", "protocol",
-    "raw-headers", "timeout-ms",
+    "agent",
+    "auth",
+    "authority",
+    "headers",
+    "http",
+    "max-header-bytes",
+    "method",
+    "path",
+    "protocol",
+    "raw-headers",
+    "timeout-ms",
 ];
 
 /// Makes a request, of which nothing is sent yet.

@@ -18,7 +18,9 @@ pub fn op(name: &str) -> Option<CallOp> {
         "read-response" => read_response,
         "destroy-response" => destroy_response,
         "log-response" => log_response,
-        "client-tunnel-read" => |call, arguments| tunnel::read(the_tunnel(call)?, arguments, "client-tunnel-read"),
+        "client-tunnel-read" => {
+            |call, arguments| tunnel::read(the_tunnel(call)?, arguments, "client-tunnel-read")
+        }
         "client-tunnel-write" => |call, arguments| tunnel::write(the_tunnel(call)?, arguments),
         "client-tunnel-echo" => |call, _| tunnel::echo(the_tunnel(call)?),
         "client-tunnel-end" => |call, _| tunnel::end(the_tunnel(call)?),

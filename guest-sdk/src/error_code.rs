@@ -63,6 +63,21 @@ pub enum ErrorCode {
     LimitExceeded(String),
     /// The operator has not granted this, or it is not this guest's to do.
     Denied(String),
+    /// A request target with a character that may not stand in one
+    /// (Node: `ERR_UNESCAPED_CHARACTERS`).
+    UnescapedPath(String),
+    /// A scheme other than `http` and `https` (Node: `ERR_INVALID_PROTOCOL`).
+    InvalidProtocol(String),
+    /// A name that has no address; the text says which (Node: `ENOTFOUND`).
+    Dns(String),
+    /// No connection to the server; the text says why
+    /// (Node: `ECONNREFUSED` and its like).
+    Connect(String),
+    /// The TLS handshake failed; the text says why.
+    Tls(String),
+    /// The guest itself destroyed the request (Node: `ECONNRESET` after
+    /// `request.destroy`).
+    Aborted,
     /// The server is closing: what is under way may still finish, and nothing
     /// new is taken. Told once to whoever reads from a tunnel.
     ServerClosing,
@@ -92,6 +107,12 @@ impl ErrorCode {
             Self::Parse(_) => "parse",
             Self::LimitExceeded(_) => "limit-exceeded",
             Self::Denied(_) => "denied",
+            Self::UnescapedPath(_) => "unescaped-path",
+            Self::InvalidProtocol(_) => "invalid-protocol",
+            Self::Dns(_) => "dns",
+            Self::Connect(_) => "connect",
+            Self::Tls(_) => "tls",
+            Self::Aborted => "aborted",
             Self::ServerClosing => "server-closing",
             Self::ServerNotRunning => "server-not-running",
         }
@@ -121,9 +142,15 @@ impl ErrorCode {
             | Self::TrailerInvalid(_)
             | Self::ContentLengthMismatch { .. }
             | Self::BodyNotAllowed
-            | Self::InvalidArg(_) => io::ErrorKind::InvalidInput,
+            | Self::InvalidArg(_)
+            | Self::UnescapedPath(_)
+            | Self::InvalidProtocol(_) => io::ErrorKind::InvalidInput,
             Self::WriteAfterEnd | Self::AlreadyFinished | Self::Destroyed => io::ErrorKind::BrokenPipe,
             Self::ConnectionReset => io::ErrorKind::ConnectionReset,
+            Self::Aborted => io::ErrorKind::ConnectionAborted,
+            Self::Dns(_) => io::ErrorKind::NotFound,
+            // Refused is the usual one of several, and what callers look for.
+            Self::Connect(_) | Self::Tls(_) => io::ErrorKind::ConnectionRefused,
             Self::Timeout(_) => io::ErrorKind::TimedOut,
             Self::Parse(_) => io::ErrorKind::InvalidData,
             Self::LimitExceeded(_) => io::ErrorKind::QuotaExceeded,
@@ -138,7 +165,7 @@ impl ErrorCode {
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HeadersSent => f.write_str("the response head is already fixed"),
+            Self::HeadersSent => f.write_str("the head is already fixed"),
             Self::InvalidStatusCode(status) => write!(f, "invalid status code {status}"),
             Self::InvalidHeaderName(text) => write!(f, "invalid header name: {text}"),
             Self::InvalidHeaderValue(text) => write!(f, "invalid header value: {text}"),
@@ -152,11 +179,17 @@ impl fmt::Display for ErrorCode {
             Self::AlreadyFinished => f.write_str("it was ended already"),
             Self::Destroyed => f.write_str("the connection was destroyed"),
             Self::InvalidArg(text) => write!(f, "invalid argument: {text}"),
-            Self::ConnectionReset => f.write_str("the client went away"),
+            Self::ConnectionReset => f.write_str("the peer went away"),
             Self::Timeout(text) => write!(f, "timed out: {text}"),
-            Self::Parse(text) => write!(f, "the client sent what is not HTTP: {text}"),
+            Self::Parse(text) => write!(f, "the peer sent what is not HTTP: {text}"),
             Self::LimitExceeded(text) => write!(f, "limit exceeded: {text}"),
             Self::Denied(text) => write!(f, "not granted: {text}"),
+            Self::UnescapedPath(text) => write!(f, "not a request target: {text}"),
+            Self::InvalidProtocol(text) => write!(f, "not a scheme of HTTP: {text}"),
+            Self::Dns(text) => write!(f, "no such host: {text}"),
+            Self::Connect(text) => write!(f, "no connection: {text}"),
+            Self::Tls(text) => write!(f, "no TLS: {text}"),
+            Self::Aborted => f.write_str("the request was destroyed"),
             Self::ServerClosing => f.write_str("the server is closing"),
             Self::ServerNotRunning => f.write_str("the server was closed already"),
         }
@@ -196,6 +229,12 @@ impl From<Wire> for ErrorCode {
             Wire::Parse(text) => Self::Parse(text),
             Wire::LimitExceeded(text) => Self::LimitExceeded(text),
             Wire::Denied(text) => Self::Denied(text),
+            Wire::UnescapedPath(text) => Self::UnescapedPath(text),
+            Wire::InvalidProtocol(text) => Self::InvalidProtocol(text),
+            Wire::Dns(text) => Self::Dns(text),
+            Wire::Connect(text) => Self::Connect(text),
+            Wire::Tls(text) => Self::Tls(text),
+            Wire::Aborted => Self::Aborted,
             Wire::ServerClosing => Self::ServerClosing,
             Wire::ServerNotRunning => Self::ServerNotRunning,
         }
@@ -210,7 +249,7 @@ mod tests {
     fn a_code_survives_the_way_through_io_error() {
         let error = io::Error::from(ErrorCode::ConnectionReset);
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-        assert_eq!(error.to_string(), "the client went away");
+        assert_eq!(error.to_string(), "the peer went away");
         let code: ErrorCode = error.downcast().expect("the code is inside");
         assert_eq!(code.code(), "connection-reset");
     }

@@ -1,35 +1,48 @@
-//! [`IncomingMessage`]: the request.
+//! [`IncomingMessage`]: a request that came, or a response.
 
 use std::io;
 
 use crate::bindings::innkeeper::http::types;
 use crate::{ErrorCode, Field, JoinedValue, Pollable, Socket};
 
-/// A request as the server received it (Node: `http.IncomingMessage`).
+/// A request as the server received it, or the response to a request of the
+/// guest's own: see [`client`](crate::client) (Node: `http.IncomingMessage`).
 ///
 /// The body is read piece by piece with [`read_piece`](Self::read_piece), at
-/// once with [`read_all`](Self::read_all), or through [`io::Read`]. A handler
-/// that does not want it leaves it.
+/// once with [`read_all`](Self::read_all), or through [`io::Read`]. Whoever does
+/// not want it leaves it.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct IncomingMessage(types::IncomingMessage);
 
 impl IncomingMessage {
-    /// The method as it was sent; any token, in its own case
-    /// (Node: `message.method`).
+    /// The method as it was sent; any token, in its own case. Empty of a
+    /// response (Node: `message.method`).
     pub fn method(&self) -> String {
         self.0.method()
     }
 
-    /// The request target as it was sent, not decoded and not normalised
-    /// (Node: `message.url`).
+    /// The request target as it was sent, not decoded and not normalised.
+    /// Empty of a response (Node: `message.url`).
     pub fn url(&self) -> String {
         self.0.url()
     }
 
-    /// `1.0` or `1.1` (Node: `message.httpVersion`).
+    /// `1.0`, `1.1` or, of a response, `2.0` (Node: `message.httpVersion`).
     pub fn http_version(&self) -> String {
         self.0.http_version()
+    }
+
+    /// The status of a response; `None` of a request
+    /// (Node: `message.statusCode`).
+    pub fn status_code(&self) -> Option<u16> {
+        self.0.status_code()
+    }
+
+    /// The reason phrase of a response as it came; `None` of a request
+    /// (Node: `message.statusMessage`).
+    pub fn status_message(&self) -> Option<String> {
+        self.0.status_message()
     }
 
     /// All headers, each name once and in lower case, in order of first
@@ -94,7 +107,7 @@ impl IncomingMessage {
     /// at its end. Waits for bytes if there are none (Node: 'data', 'end').
     ///
     /// # Errors
-    /// [`ErrorCode::ConnectionReset`] if the client went away before the end,
+    /// [`ErrorCode::ConnectionReset`] if the peer went away before the end,
     /// [`ErrorCode::Parse`] if the body's framing is broken,
     /// [`ErrorCode::LimitExceeded`] if the body is larger than the operator
     /// allows, [`ErrorCode::Timeout`], [`ErrorCode::Destroyed`],

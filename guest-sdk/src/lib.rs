@@ -63,7 +63,8 @@
 //! - **The sandbox has** standard output and error (the log), the environment
 //!   that the operator sets, clocks and random numbers; files and sockets only
 //!   where the operator grants them. So it is with the guest's own listening
-//!   side ([`server`]) and with connections to others ([`net`]).
+//!   side ([`server`]), with requests to other servers ([`client`]) and with
+//!   connections to them ([`net`]).
 //!
 //! On other targets than `wasm32-wasip2` the crate compiles, so that `cargo
 //! check` and unit tests of what a handler calls work; but there is no host
@@ -71,6 +72,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod client;
 mod client_error;
 mod error;
 mod error_code;

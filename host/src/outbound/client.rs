@@ -14,6 +14,7 @@ use crate::outbound::http1::Http1;
 use crate::outbound::http2::Http2;
 use crate::outbound::origin::Origin;
 use crate::outbound::policy::{Clearance, Policy};
+use crate::outbound::tally::Tally;
 use crate::wire::http1::fields::FieldLimits;
 use crate::wire::http1::head::HeadLimits;
 use crate::wire::ledger::Ledger;
@@ -77,6 +78,11 @@ impl Client {
         &self.agents
     }
 
+    /// What is counted of its requests.
+    pub fn tally(&self) -> &Tally {
+        self.agents.means().tally()
+    }
+
     /// The limits of the app.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -116,9 +122,10 @@ impl Client {
         }
     }
 
-    /// Puts a refusal into the log, if it is one: what a guest was denied, and
-    /// limits that it met.
-    pub fn log_refusal(&self, exchange: u64, origin: &Origin, error: &OutboundError) {
+    /// Counts a request that failed, and puts it into the log if it was
+    /// refused: what a guest was denied, and limits that it met.
+    pub fn note_failure(&self, exchange: u64, origin: &Origin, error: &OutboundError) {
+        self.tally().note_failure(error);
         match error {
             OutboundError::Denied(denial) => {
                 (self.log)(exchange, &format!("outbound request refused: {}", denial.cause));
@@ -215,6 +222,7 @@ impl Wanted {
         let Wanted { client, agent, key, clearance } = self;
         let delay = agent.as_ref().and_then(Agent::keep_alive_delay);
         let connected = client.connector.connect(&key.origin, clearance, key.alpn, delay).await?;
+        client.tally().note_connection();
         if !connected.http2 {
             return Ok(Way::Connection(Connection { http1: Http1::new(connected.stream), seat }));
         }

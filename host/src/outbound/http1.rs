@@ -7,13 +7,13 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BytesMut};
 
 use crate::outbound::draft::{Draft, Framing};
 use crate::outbound::error::OutboundError;
 use crate::outbound::stream::Stream;
 use crate::wire::error::ClientFault;
-use crate::wire::http1::body::{Body, BodyError, Source};
+use crate::wire::http1::body::{Body, BodyError, Room, Source};
 use crate::wire::http1::fields::Line;
 use crate::wire::http1::head::{BodyFraming, HeadLimits};
 use crate::wire::http1::output::Output;
@@ -309,7 +309,7 @@ impl Source for Stream {
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        into: &mut impl BufMut,
+        into: &mut impl Room,
         max: usize,
     ) -> Poll<io::Result<usize>> {
         Stream::poll_read(self, cx, into, max)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::config::Limits;
+use crate::outbound::tally::Tally;
 use crate::wire::ledger::{Charge, Ledger};
 
 /// The means of an app.
@@ -16,6 +17,7 @@ pub struct Means {
     free_socket_timeout_millis: AtomicU64,
     /// Whether somebody looks after free connections.
     sweeping: AtomicBool,
+    tally: Tally,
 }
 
 /// What one connection takes of them. Dropping it gives it back.
@@ -33,6 +35,7 @@ impl Means {
             tenant,
             free_socket_timeout_millis: AtomicU64::new(0),
             sweeping: AtomicBool::new(false),
+            tally: Tally::default(),
         };
         means.set(limits);
         means
@@ -49,6 +52,11 @@ impl Means {
     /// The longest that a free connection is kept.
     pub fn free_socket_timeout(&self) -> Duration {
         Duration::from_millis(self.free_socket_timeout_millis.load(Ordering::Relaxed))
+    }
+
+    /// What is counted of its requests.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Says that there is a free connection; returns whether nobody looks

@@ -20,6 +20,7 @@ pub mod draft;
 pub mod agents;
 pub mod agent;
 pub mod means;
+pub mod tally;
 pub mod connect;
 pub mod resolver;
 pub mod tls;

@@ -114,6 +114,7 @@ struct Inner {
     no_delay: Option<bool>,
     socket_keep_alive: Option<(bool, Duration)>,
     continued: bool,
+    continue_told: bool,
     interim: VecDeque<Interim>,
     head: Option<Arc<ResponseHead>>,
     given: bool,
@@ -148,7 +149,7 @@ impl ClientRequest {
         let RequestOptions { mut opening, timeout, head_bytes_max, alpn, cause } = options;
         let cleared = client.clear(&opening.origin);
         if let Err(error) = &cleared {
-            client.log_refusal(cause.exchange, &opening.origin, error);
+            client.note_failure(cause.exchange, &opening.origin, error);
         }
         let clearance = cleared?;
         let key = client.key(opening.origin.clone(), alpn);
@@ -191,6 +192,7 @@ impl ClientRequest {
             no_delay: None,
             socket_keep_alive: None,
             continued: false,
+            continue_told: false,
             interim: VecDeque::new(),
             head: None,
             given: false,
@@ -336,7 +338,9 @@ impl ClientRequest {
     pub fn poll_drive(&self, cx: &mut Context<'_>) {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        if let Poll::Ready(Expired::Host(which)) = inner.poll_clock(cx, false) {
+        // Nobody waits for it: there is nobody to be told of a silence.
+        let host = inner.host_deadline(false);
+        if let Poll::Ready(Expired::Host(which)) = inner.clock.poll_host(cx, host) {
             inner.fail(OutboundError::Timeout(which));
         }
     }
@@ -382,10 +386,10 @@ impl ClientRequest {
     pub fn poll_continue(&self, cx: &mut Context<'_>) -> Poll<Result<bool, OutboundError>> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        if inner.continued {
-            return Poll::Ready(Ok(true));
+        if !inner.continued {
+            ready!(inner.poll_head(cx))?;
         }
-        ready!(inner.poll_head(cx))?;
+        inner.continue_told = true;
         Poll::Ready(Ok(inner.continued))
     }
 
@@ -410,7 +414,8 @@ impl ClientRequest {
     pub fn poll_event(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        let has_news = inner.failure.is_some() || !inner.interim.is_empty() || inner.continued;
+        let continued = inner.continued && !inner.continue_told;
+        let has_news = inner.failure.is_some() || !inner.interim.is_empty() || continued;
         if has_news || inner.head.is_some() || inner.check_begun().is_err() {
             return Poll::Ready(());
         }

@@ -1,23 +1,34 @@
-//! The bytes of a connection to a server: TCP, or TLS over it. Counts them;
-//! knows nothing of HTTP.
+//! A connection to another server: TCP, or TLS over it. Knows nothing of HTTP.
+//! `connect` makes it; whoever carries a request drives it, in place, from the
+//! task of its guest: nothing here waits for anything by itself.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use tokio_util::io::poll_read_buf;
 
-/// A connection to a server.
+use crate::wire::http1::body::Room;
+
+/// The longest time before the first TCP keep-alive probe that Linux takes.
+const KEEP_ALIVE_DELAY_MAX: Duration = Duration::from_secs(32_767);
+
+/// Pieces of at most 4 KiB that [`Stream::is_alive`] looks through for messages
+/// of TLS itself. A server sends a few session tickets; one that sends without
+/// end would keep the thread.
+const TLS_PIECES_MAX: usize = 8;
+
+/// One connection. Dropping it closes it; without [`Stream::poll_shutdown`]
+/// before, a server that speaks TLS sees it cut.
 #[derive(Debug)]
 pub struct Stream {
-    transport: Transport,
+    io: Io,
     peer: SocketAddr,
     local: SocketAddr,
     bytes_read: u64,
@@ -25,29 +36,31 @@ pub struct Stream {
 }
 
 #[derive(Debug)]
-enum Transport {
-    Tcp(TcpStream),
+enum Io {
+    Plain(TcpStream),
+    /// In a box, for it is some twenty times as large.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// A connection without TLS.
+    /// Takes over a connection without TLS.
     ///
     /// # Errors
-    /// What the system says about its addresses.
-    pub fn tcp(stream: TcpStream) -> io::Result<Self> {
-        let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
-        Ok(Stream { transport: Transport::Tcp(stream), peer, local, bytes_read: 0, bytes_written: 0 })
+    /// What the system says about its addresses: the server may be gone
+    /// already.
+    pub fn plain(tcp: TcpStream) -> io::Result<Self> {
+        let (peer, local) = (tcp.peer_addr()?, tcp.local_addr()?);
+        Ok(Stream { io: Io::Plain(tcp), peer, local, bytes_read: 0, bytes_written: 0 })
     }
 
-    /// A connection with TLS.
+    /// Takes over a connection whose handshake is done.
     ///
     /// # Errors
-    /// Those of [`Stream::tcp`].
-    pub fn tls(stream: TlsStream<TcpStream>) -> io::Result<Self> {
-        let (peer, local) = (stream.get_ref().0.peer_addr()?, stream.get_ref().0.local_addr()?);
-        let transport = Transport::Tls(Box::new(stream));
-        Ok(Stream { transport, peer, local, bytes_read: 0, bytes_written: 0 })
+    /// Those of [`Stream::plain`].
+    pub fn tls(tls: TlsStream<TcpStream>) -> io::Result<Self> {
+        let (tcp, _) = tls.get_ref();
+        let (peer, local) = (tcp.peer_addr()?, tcp.local_addr()?);
+        Ok(Stream { io: Io::Tls(Box::new(tls)), peer, local, bytes_read: 0, bytes_written: 0 })
     }
 
     /// The server's address.
@@ -62,157 +75,201 @@ impl Stream {
 
     /// Whether it is TLS.
     pub fn encrypted(&self) -> bool {
-        matches!(self.transport, Transport::Tls(_))
+        matches!(self.io, Io::Tls(_))
     }
 
-    /// Bytes received so far, without TLS's own.
+    /// Bytes read so far; with TLS, those inside of it.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read
     }
 
-    /// Bytes sent so far, without TLS's own.
+    /// Bytes taken to be sent so far; with TLS, those inside of it.
     pub fn bytes_written(&self) -> u64 {
         self.bytes_written
     }
 
-    /// Reads at most `max` bytes to the end of `into`; 0 is the server's end.
-    /// Room is made only when there may be something to read.
-    pub fn poll_read<B: BufMut>(
+    /// Appends at least one and at most `max` bytes, which must not be 0, and
+    /// returns how many; 0 is the server's FIN. Makes room in `into` only when
+    /// there is something to read: a wait holds no memory.
+    ///
+    /// # Errors
+    /// What the system says, and what is wrong with TLS
+    /// ([`super::tls::fault`] tells them apart). A FIN that TLS does not
+    /// announce is `UnexpectedEof`: anybody on the way could have cut there.
+    pub fn poll_read<B: Room>(
         &mut self,
         cx: &mut Context<'_>,
         into: &mut B,
         max: usize,
     ) -> Poll<io::Result<usize>> {
-        let mut into = into.limit(max);
-        let read = match &mut self.transport {
-            Transport::Tcp(stream) => {
-                // A wait holds no buffer.
-                ready!(stream.poll_read_ready(cx))?;
-                poll_read_buf(Pin::new(stream), cx, &mut into)
+        let count = match &mut self.io {
+            Io::Plain(tcp) => {
+                ready!(tcp.poll_read_ready(cx))?;
+                into.make(max);
+                let mut room = (&mut *into).limit(max);
+                // It is of no consequence that this future is dropped: it has
+                // no state.
+                let read = pin!(tcp.read_buf(&mut room)).poll(cx);
+                if read.is_pending() {
+                    into.give_back();
+                }
+                ready!(read)?
             }
-            Transport::Tls(stream) => poll_read_buf(Pin::new(stream.as_mut()), cx, &mut into),
+            Io::Tls(tls) => {
+                let there = ready!(Pin::new(&mut **tls).poll_fill_buf(cx))?;
+                let count = there.len().min(max);
+                into.put_slice(there.get(..count).unwrap_or_default());
+                Pin::new(tls).consume(count);
+                count
+            }
         };
-        if let Poll::Ready(Ok(count)) = &read {
-            self.bytes_read += *count as u64;
-        }
-        read
+        self.bytes_read += count as u64;
+        Poll::Ready(Ok(count))
     }
 
-    /// Writes what is taken now.
+    /// Takes bytes to be sent, as many as there is room for. With TLS they may
+    /// still have to be flushed.
+    ///
+    /// # Errors
+    /// Those of [`Stream::poll_read`].
     pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let written = match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, slices),
+        let count = match &mut self.io {
+            Io::Plain(tcp) => ready!(Pin::new(tcp).poll_write_vectored(cx, slices))?,
+            Io::Tls(tls) => ready!(Pin::new(tls).poll_write_vectored(cx, slices))?,
         };
-        if let Poll::Ready(Ok(count)) = &written {
-            self.bytes_written += *count as u64;
-        }
-        written
+        self.bytes_written += count as u64;
+        Poll::Ready(Ok(count))
     }
 
-    /// Sends what TLS still holds back.
+    /// Sends what TLS has taken and not yet sent.
+    ///
+    /// # Errors
+    /// Those of [`Stream::poll_read`].
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Tcp(_) => Poll::Ready(Ok(())),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        match &mut self.io {
+            Io::Plain(_) => Poll::Ready(Ok(())),
+            Io::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
-    /// Ends this side.
+    /// Sends a FIN after what was written, with TLS an announced one. Reading
+    /// goes on.
+    ///
+    /// # Errors
+    /// Those of [`Stream::poll_read`].
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        match &mut self.io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 
-    /// Whether the server has neither ended its side nor said anything, as far
-    /// as is known now.
-    pub fn is_alive(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut byte = [0];
-        let mut one = ReadBuf::new(&mut byte);
-        match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_read(&mut cx, &mut one).is_pending(),
-            // What TLS says for itself, such as a session's ticket, is read on
-            // the way.
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(&mut cx, &mut one).is_pending(),
-        }
-    }
-
-    /// Says whether small segments leave at once.
+    /// Node's `setNoDelay`. Connections are made with it on.
     ///
     /// # Errors
     /// What the system says.
     pub fn set_no_delay(&self, enable: bool) -> io::Result<()> {
-        self.socket().set_nodelay(enable)
+        self.tcp().set_nodelay(enable)
     }
 
-    /// Asks for TCP keep-alive probes after so much idle time, or for none; zero
-    /// for the system's own time.
+    /// Node's `setKeepAlive`; a zero delay leaves the system's own.
     ///
     /// # Errors
     /// What the system says.
     pub fn set_keep_alive(&self, enable: bool, initial_delay: Duration) -> io::Result<()> {
-        let socket = SockRef::from(self.socket());
+        let socket = SockRef::from(self.tcp());
+        socket.set_keepalive(enable)?;
         if enable && !initial_delay.is_zero() {
-            // The system counts in seconds, and takes no more than so many.
-            let delay = initial_delay.clamp(Duration::from_secs(1), KEEP_ALIVE_DELAY_MAX);
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(delay))?;
+            // The system counts in seconds, and takes 0 for an error.
+            let initial_delay = initial_delay.clamp(Duration::from_secs(1), KEEP_ALIVE_DELAY_MAX);
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(initial_delay))?;
         }
-        socket.set_keepalive(enable)
+        Ok(())
     }
 
-    fn socket(&self) -> &TcpStream {
-        match &self.transport {
-            Transport::Tcp(stream) => stream,
-            Transport::Tls(stream) => stream.get_ref().0,
+    /// Whether a connection on which nothing is awaited can be used: nothing
+    /// was sent that nobody asked for, and no FIN. Asks the system and waits
+    /// for nothing.
+    pub fn is_alive(&mut self) -> bool {
+        match &mut self.io {
+            Io::Plain(tcp) => is_silent(tcp),
+            Io::Tls(tls) => is_silent_inside(tls),
+        }
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.io {
+            Io::Plain(tcp) => tcp,
+            Io::Tls(tls) => tls.get_ref().0,
         }
     }
 }
 
-/// The longest time before the first TCP keep-alive probe that Linux takes.
-const KEEP_ALIVE_DELAY_MAX: Duration = Duration::from_secs(32_767);
+/// Whether there is nothing to read: neither bytes nor a FIN nor an error.
+fn is_silent(tcp: &TcpStream) -> bool {
+    // Not by tokio's readiness, which learns of a FIN only when the runtime has
+    // turned once more.
+    let peeked = SockRef::from(tcp).peek(&mut [std::mem::MaybeUninit::uninit()]);
+    matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
 
+/// The same inside of TLS, whose own messages, such as session tickets, are
+/// taken in.
+fn is_silent_inside(tls: &mut TlsStream<TcpStream>) -> bool {
+    let (tcp, session) = tls.get_mut();
+    for _ in 0..TLS_PIECES_MAX {
+        match session.process_new_packets() {
+            Ok(state) if state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed() => {}
+            _ => return false,
+        }
+        match session.read_tls(&mut &*SockRef::from(&*tcp)) {
+            Ok(1..) => {}
+            Ok(0) => return false,
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    false
+}
+
+/// For hyper, which speaks HTTP/2 on it.
 impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, into),
+        let before = buffer.filled().len();
+        match &mut self.io {
+            Io::Plain(tcp) => ready!(Pin::new(tcp).poll_read(cx, buffer))?,
+            Io::Tls(tls) => ready!(Pin::new(tls).poll_read(cx, buffer))?,
         }
+        self.bytes_read += (buffer.filled().len() - before) as u64;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_write(cx, &[IoSlice::new(bytes)])
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Stream::poll_write(&mut self, cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_write(cx, slices)
+        Stream::poll_write(&mut self, cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Stream::poll_flush(&mut self, cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Stream::poll_shutdown(&mut self, cx)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::app::breaker::BreakerState;
+use crate::app::served::App;
 use crate::app::tenant::Tenant;
 use crate::server::Steering;
 use crate::telemetry::metrics::{Gauge, GaugeKind};
@@ -62,6 +63,7 @@ impl Steering {
         apps.tenants().iter().for_each(|tenant| of_tenant(tenant, &mut gauges));
         let now = Instant::now();
         for app in apps.list() {
+            of_outbound(&app, &mut gauges);
             for version in app.serving().loaded() {
                 let tripped = !matches!(version.breaker.state(now), BreakerState::Closed { .. });
                 gauges.push(Gauge {
@@ -79,6 +81,47 @@ impl Steering {
         }
         gauges
     }
+}
+
+/// What an app has asked of others; nothing of one that never did.
+fn of_outbound(app: &App, gauges: &mut Vec<Gauge>) {
+    let means = app.agents.means();
+    let tally = means.tally();
+    let outcomes = tally.outcomes();
+    if outcomes.iter().all(|(_, count)| *count == 0) && tally.connections() == 0 {
+        return;
+    }
+    let labels = || vec![("tenant", app.tenant.name.to_string()), ("app", app.name.to_string())];
+    for (outcome, count) in outcomes {
+        gauges.push(Gauge {
+            name: "innkeeper_outbound_requests",
+            help: "Requests of guests to others, by what came of them.",
+            kind: GaugeKind::Counter,
+            labels: [labels(), vec![("outcome", outcome.to_owned())]].concat(),
+            value: count as f64,
+        });
+    }
+    let mut add = |name, help, kind, value: u64| {
+        gauges.push(Gauge { name, help, kind, labels: labels(), value: value as f64 });
+    };
+    add(
+        "innkeeper_outbound_connections",
+        "Connections to others that agents have.",
+        GaugeKind::Gauge,
+        means.connections(),
+    );
+    add(
+        "innkeeper_outbound_connects",
+        "Connections to others that were made.",
+        GaugeKind::Counter,
+        tally.connections(),
+    );
+    add(
+        "innkeeper_outbound_retries",
+        "Requests to others that were sent once more on another connection.",
+        GaugeKind::Counter,
+        tally.retries(),
+    );
 }
 
 fn of_host(name: &'static str, help: &'static str, value: f64) -> Gauge {

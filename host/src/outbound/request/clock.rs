@@ -72,4 +72,15 @@ impl Clock {
             _ => Poll::Ready(Expired::Guest),
         }
     }
+
+    /// Ready when the `host`'s time is over. Always to be polled from the same
+    /// task.
+    pub(super) fn poll_host(
+        &mut self,
+        cx: &mut Context<'_>,
+        host: Option<(Instant, &'static str)>,
+    ) -> Poll<Expired> {
+        let Some((at, which)) = host else { return Poll::Pending };
+        self.timer.poll(cx, Some(at)).map(|()| Expired::Host(which))
+    }
 }

@@ -72,7 +72,7 @@ impl Inner {
         if self.failure.is_some() || (self.complete && matches!(self.stage, Stage::Over)) {
             return;
         }
-        self.client.log_refusal(self.exchange, &self.key.origin, &error);
+        self.client.note_failure(self.exchange, &self.key.origin, &error);
         self.failure = Some(error);
         self.close();
     }
@@ -247,6 +247,7 @@ impl Inner {
             }
             102..200 => self.interim.push_back((head.status, head.lines)),
             _ => {
+                self.client.tally().note_answered();
                 self.head = Some(Arc::new(head));
                 if self.is_switched() {
                     self.switch();
@@ -280,6 +281,7 @@ impl Inner {
         let replay = carrier.take_replay(self.draft.method()).filter(|_| !self.retried);
         let Some(replay) = replay else { return false };
         self.retried = true;
+        self.client.tally().note_retry();
         self.draft.put_back(replay);
         (self.end_put, self.sent, self.deaf) = (false, None, false);
         self.interim = VecDeque::new();
@@ -341,8 +343,15 @@ impl Inner {
         if self.failure.is_some() || matches!(self.stage, Stage::Unsent | Stage::Over) {
             return Poll::Pending;
         }
+        let host = self.host_deadline(moving);
+        self.clock.poll(cx, host)
+    }
+
+    /// When the operator's time for what the request waits for is over, and
+    /// what it is called.
+    pub(super) fn host_deadline(&self, moving: bool) -> Option<(Instant, &'static str)> {
         let limits = self.client.limits();
-        let host = match (&self.stage, self.sent) {
+        match (&self.stage, self.sent) {
             (Stage::Tunnel(_), _) => {
                 let max = limits.tunnel_idle_timeout.filter(|_| moving);
                 max.and_then(|max| self.clock.moved().checked_add(max)).map(|at| (at, "tunnel idle"))
@@ -357,8 +366,7 @@ impl Inner {
                 max.and_then(|max| self.clock.moved().checked_add(max)).map(|at| (at, "idle"))
             }
             _ => None,
-        };
-        self.clock.poll(cx, host)
+        }
     }
 
     /// Reads the body of the response.

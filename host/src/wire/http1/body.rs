@@ -19,22 +19,54 @@ const READ_BYTES: usize = 16 * 1024;
 /// Bytes of body asked of the socket at a time.
 const PIECE_BYTES_MAX: u64 = 256 * 1024;
 
+/// What a [`Source`] can make room in.
+pub trait Room: BufMut {
+    /// Makes room for so many bytes more.
+    fn make(&mut self, bytes: usize);
+    /// Gives back what nothing was put into.
+    fn give_back(&mut self);
+}
+
 /// Where the bytes of a connection come from.
 pub trait Source {
     /// Reads at most `max` bytes to the end of `into`; 0 is the peer's end.
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        into: &mut impl BufMut,
+        into: &mut impl Room,
         max: usize,
     ) -> Poll<io::Result<usize>>;
+}
+
+impl Room for BytesMut {
+    fn make(&mut self, bytes: usize) {
+        self.reserve(bytes);
+    }
+
+    fn give_back(&mut self) {
+        if self.is_empty() {
+            *self = BytesMut::new();
+        }
+    }
+}
+
+impl Room for Vec<u8> {
+    fn make(&mut self, bytes: usize) {
+        self.reserve(bytes);
+    }
+
+    fn give_back(&mut self) {
+        if self.is_empty() {
+            *self = Vec::new();
+        }
+    }
 }
 
 impl Source for &Socket {
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        into: &mut impl BufMut,
+        into: &mut impl Room,
         max: usize,
     ) -> Poll<io::Result<usize>> {
         Socket::poll_read(self, cx, into, max)

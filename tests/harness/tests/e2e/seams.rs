@@ -15,7 +15,7 @@ struct Seam {
 
 const SEAMS: &[Seam] = &[
     Seam { words: &["wasmtime"], only_in: &["guest/"] },
-    Seam { words: &["httparse"], only_in: &["wire/"] },
+    Seam { words: &["httparse"], only_in: &["outbound/http1/", "wire/"] },
     // The administration is no path of requests: it may use a server as it is.
     Seam { words: &["hyper"], only_in: &["wire/http2.rs", "outbound/", "admin/serve.rs"] },
     Seam { words: &["axum"], only_in: &["admin/"] },
@@ -36,7 +36,7 @@ const SEAMS: &[Seam] = &[
         ],
     },
     // What goes out is the guest's; nothing that comes in knows of it.
-    Seam { words: &["crate::outbound"], only_in: &["guest/", "outbound/"] },
+    Seam { words: &["crate::outbound"], only_in: &["app/", "guest/", "outbound/", "server.rs"] },
     Seam {
         words: &["crate::telemetry"],
         only_in: &["app/", "cli/", "handler.rs", "server.rs", "server/", "stay.rs", "telemetry/"],
@@ -72,6 +72,8 @@ const SPAWNING: &[&str] = &[
     "guest/demotion.rs",
     "guest/demotion/tests.rs",
     "guest/engine.rs",
+    "outbound/agents.rs",
+    "outbound/http2.rs",
     "server/listeners.rs",
     "wire/listener.rs",
 ];

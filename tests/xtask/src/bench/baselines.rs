@@ -53,7 +53,7 @@ impl Bins {
                 .arg(&target_dir),
         )?;
         let wasmtime = match find_wasmtime(args)? {
-            Some(wasmtime) => Some((wasmtime, guests::wasi_hello()?)),
+            Some(wasmtime) => Some((wasmtime, guests::wasi("wasi-hello")?)),
             None => None,
         };
         let hello = guests::component("hello")?.to_owned();

@@ -55,6 +55,7 @@
 mod agent;
 mod as_completed;
 mod client_request;
+mod relay;
 mod request;
 mod url;
 

@@ -1,7 +1,8 @@
 //! Waiting for the first of several things: pollables from
 //! [`IncomingMessage::subscribe`](crate::IncomingMessage::subscribe),
-//! [`ServerResponse::subscribe`](crate::ServerResponse::subscribe) and
-//! [`timer`].
+//! [`ServerResponse::subscribe`](crate::ServerResponse::subscribe),
+//! [`ClientRequest::subscribe`](crate::client::ClientRequest::subscribe) and
+//! their like, and [`timer`].
 
 use std::time::Duration;
 

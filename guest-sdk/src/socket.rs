@@ -1,5 +1,6 @@
 //! [`Socket`]: the connection below an exchange, and the tunnel that it is for
-//! an upgrade handler and a connect handler.
+//! an upgrade handler and a connect handler, and after a request of the guest's
+//! own that was answered so.
 
 use std::io;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use crate::{ErrorCode, Pollable};
 /// Given to an [`upgrade_handler`](crate::upgrade_handler) or a
 /// [`connect_handler`](crate::connect_handler) it is a *tunnel*: what is
 /// written goes out as it is, the status line included, and what the client
-/// sends is there to read. It is read and written with the methods here, or
+/// sends is there to read. So it is in a
+/// [`client::Tunnel`](crate::client::Tunnel), with the server. It is read and written with the methods here, or
 /// through [`io::Read`] and [`io::Write`], which libraries for a protocol
 /// expect.
 ///

@@ -198,7 +198,8 @@ mod tests {
             .header("X-A", ["1", "2"])
             .headers([("x-a", "3"), ("B", "4")])
             .header("Content-Length", 5);
-        let lines: Vec<_> = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let lines: Vec<_> =
+            request.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
         assert_eq!(
             lines,
             [("X-A", &b"1"[..]), ("X-A", b"2"), ("x-a", b"3"), ("B", b"4"), ("Content-Length", b"5")]
@@ -207,7 +208,8 @@ mod tests {
 
     #[test]
     fn what_is_said_goes_before_the_url() {
-        let url = Request::new("CONNECT", "http://u:p@proxy:3128").path("a:443").auth("x:y").url.expect("a url");
+        let url =
+            Request::new("CONNECT", "http://u:p@proxy:3128").path("a:443").auth("x:y").url.expect("a url");
         assert_eq!((url.path.as_str(), url.auth.as_deref()), ("a:443", Some(&b"x:y"[..])));
         assert_eq!(url.authority, "proxy:3128");
     }

@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn the_user() {
-        let auth = |url| parse(url).map(|url| url.auth.map(|auth| String::from_utf8_lossy(&auth).into_owned()));
+        let auth =
+            |url| parse(url).map(|url| url.auth.map(|auth| String::from_utf8_lossy(&auth).into_owned()));
         assert_eq!(auth("http://u:p@a/"), Ok(Some("u:p".to_owned())));
         assert_eq!(auth("http://u@a/"), Ok(Some("u:".to_owned())));
         assert_eq!(auth("http://:p@a/"), Ok(Some(":p".to_owned())));
@@ -172,7 +173,9 @@ mod tests {
 
     #[test]
     fn what_is_no_url() {
-        for bad in ["", "a.example", "/path", "http:/a", "http://", "http:///path", "http://:80/", "http://u@/"] {
+        for bad in
+            ["", "a.example", "/path", "http:/a", "http://", "http:///path", "http://:80/", "http://u@/"]
+        {
             assert!(matches!(parse(bad), Err(ErrorCode::InvalidArg(_))), "{bad}");
         }
         assert!(matches!(parse("http://good.example\\@bad.example/"), Err(ErrorCode::InvalidArg(_))));
@@ -183,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_password_is_never_told() {
-        for bad in ["http://u:secret@a:x/", "http://u:secret%zz@a/", "ftp://u:secret@a/", "http://u:secret@/"] {
+        for bad in ["http://u:secret@a:x/", "http://u:secret%zz@a/", "ftp://u:secret@a/", "http://u:secret@/"]
+        {
             let error = parse(bad).expect_err("a bad url");
             assert!(!error.to_string().contains("secret"), "{error}");
         }

@@ -84,6 +84,14 @@ impl Loader {
         read: &Read,
     ) -> Result<Version> {
         let guest = Guest::load(&self.engine, &self.linked, &read.bytes, &source.path)?;
+        if guest.asks_others() && settings.outbound.allowed.is_empty() {
+            tracing::info!(
+                tenant = %app.tenant.name,
+                app = %app.name,
+                "the component sends requests to other servers, and all of them will be denied; \
+                 allow some with outbound"
+            );
+        }
         let limits = &settings.limits;
         let account = app.tenant.account.clone();
         let owner = Owner {

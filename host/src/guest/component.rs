@@ -19,10 +19,14 @@ use crate::guest::plain;
 /// The export that makes a component an app.
 const HANDLER: &str = "innkeeper:http/handler@0.1.0";
 
+/// The import by which it sends requests to other servers.
+const CLIENT: &str = "innkeeper:http/client@0.1.0";
+
 /// A component that was compiled and linked.
 pub struct Guest {
     pre: InstancePre<HostState>,
     entries: Entries,
+    asks_others: bool,
 }
 
 /// Where the functions of a component are that the host calls.
@@ -102,7 +106,14 @@ impl Guest {
         let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
         let exported = exports(engine, &component);
         let entries = Entries::find(&pre, &exported).map_err(plain).with_context(does_not_fit)?;
-        Ok(Guest { pre, entries })
+        let mut imports = component.component_type().imports(engine.inner());
+        let asks_others = imports.any(|(name, _)| name == CLIENT);
+        Ok(Guest { pre, entries, asks_others })
+    }
+
+    /// Whether it is made to send requests to other servers.
+    pub fn asks_others(&self) -> bool {
+        self.asks_others
     }
 
     /// Which of the optional exports it has.

@@ -157,7 +157,9 @@ async fn sweep_while_needed(agents: Weak<Agents>) {
 }
 
 fn check(options: &AgentOptions) -> Result<(), OutboundError> {
-    for (name, max) in [("max-sockets", options.max_sockets), ("max-total-sockets", options.max_total_sockets)] {
+    for (name, max) in
+        [("max-sockets", options.max_sockets), ("max-total-sockets", options.max_total_sockets)]
+    {
         if max == Some(0) {
             let message = format!("{name} 0 lets nothing through; leave it out for no limit");
             return Err(MessageError::InvalidArg(message).into());

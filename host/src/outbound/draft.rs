@@ -351,9 +351,9 @@ impl Draft {
             Some(_) if coding => Err(MessageError::InvalidHeaderValue(
                 "Content-Length and Transfer-Encoding exclude each other (RFC 9112 6.2)".to_owned(),
             )),
-            Some(_) if self.fields.has("trailer") => Err(MessageError::TrailerInvalid(
-                "Trailer and Content-Length exclude each other".to_owned(),
-            )),
+            Some(_) if self.fields.has("trailer") => {
+                Err(MessageError::TrailerInvalid("Trailer and Content-Length exclude each other".to_owned()))
+            }
             Some(length) => Ok(Framing::Length(length)),
             None if coding => Ok(Framing::Chunked),
             None => Ok(otherwise),

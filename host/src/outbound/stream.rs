@@ -231,8 +231,6 @@ fn is_silent_inside(tls: &mut TlsStream<TcpStream>) -> bool {
     false
 }
 
-
-
 /// For hyper, which speaks HTTP/2 on it.
 impl AsyncRead for Stream {
     fn poll_read(

@@ -40,10 +40,7 @@ type Own = Resource<HeldAgent>;
 type Told<T> = Result<Result<T, ErrorCode>>;
 
 impl HostState {
-    fn hold_agent(
-        &mut self,
-        find: impl FnOnce(&Client) -> Result<agent::Agent, OutboundError>,
-    ) -> Told<Own> {
+    fn hold_agent(&mut self, find: impl FnOnce(&Client) -> Result<agent::Agent, OutboundError>) -> Told<Own> {
         let client = match self.client() {
             Ok(client) => client.clone(),
             Err(error) => return Ok(Err(error.into())),
@@ -57,9 +54,7 @@ impl HostState {
 
 impl HostAgent for HostState {
     fn new(&mut self, options: AgentOptions) -> Told<Own> {
-        self.hold_agent(|client| {
-            client.agents().unnamed(options.into(), client.limits().outbound_agents_max)
-        })
+        self.hold_agent(|client| client.agents().unnamed(options.into(), client.limits().outbound_agents_max))
     }
 
     fn open(&mut self, name: String, options: AgentOptions) -> Told<Own> {

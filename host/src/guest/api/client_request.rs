@@ -142,9 +142,7 @@ impl HostClientRequest for HostState {
     }
 
     fn get_header(&mut self, own: Own, name: String) -> Result<Option<Vec<Vec<u8>>>> {
-        self.look_at(&own, |request| {
-            request.look_at_fields(|fields| fields.get(&name).map(<[_]>::to_vec))
-        })
+        self.look_at(&own, |request| request.look_at_fields(|fields| fields.get(&name).map(<[_]>::to_vec)))
     }
 
     fn has_header(&mut self, own: Own, name: String) -> Result<bool> {
@@ -273,4 +271,3 @@ impl HostClientRequest for HostState {
         Ok(())
     }
 }
-

@@ -28,9 +28,9 @@ use crate::outbound::http1::head::ResponseHead;
 use crate::outbound::request::ClientRequest;
 use crate::wire::error::MessageError;
 use crate::wire::exchange::Exchange;
-use client_request::HeldRequest;
 use bindings::innkeeper::http::types::{self, ErrorCode, LengthMismatch};
 use bindings::innkeeper::http::{client as client_interface, server as server_interface};
+use client_request::HeldRequest;
 
 /// A message that a guest reads (`incoming-message`).
 pub enum IncomingMessage {

@@ -77,9 +77,7 @@ impl Behind<'_> {
     ) -> Poll<Result<usize, ErrorCode>> {
         match self {
             Behind::Nothing => Poll::Ready(Err(ErrorCode::Destroyed)),
-            Behind::Exchange(exchange) => {
-                exchange.poll_tunnel_read(cx, into, max).map_err(ErrorCode::from)
-            }
+            Behind::Exchange(exchange) => exchange.poll_tunnel_read(cx, into, max).map_err(ErrorCode::from),
             Behind::Request(request) => request.poll_tunnel_read(cx, into, max).map_err(ErrorCode::from),
         }
     }
@@ -124,7 +122,9 @@ impl HostSocket for HostState {
     }
 
     fn bytes_read(&mut self, socket: Own) -> Result<u64> {
-        Ok(self.connection(&socket)?.fact(|exchange| exchange.socket().bytes_read(), |below| below.bytes_read))
+        Ok(self
+            .connection(&socket)?
+            .fact(|exchange| exchange.socket().bytes_read(), |below| below.bytes_read))
     }
 
     fn bytes_written(&mut self, socket: Own) -> Result<u64> {
@@ -159,19 +159,13 @@ impl HostSocket for HostState {
         })
     }
 
-    fn set_keep_alive(
-        &mut self,
-        socket: Own,
-        enable: bool,
-        initial_delay_milliseconds: u32,
-    ) -> Told<()> {
+    fn set_keep_alive(&mut self, socket: Own, enable: bool, initial_delay_milliseconds: u32) -> Told<()> {
         let initial_delay = Duration::from_millis(initial_delay_milliseconds.into());
         Ok(match self.connection(&socket)? {
             Behind::Nothing => Err(ErrorCode::Destroyed),
-            Behind::Exchange(exchange) => exchange
-                .socket()
-                .set_keep_alive(enable, initial_delay)
-                .map_err(|_| ErrorCode::Destroyed),
+            Behind::Exchange(exchange) => {
+                exchange.socket().set_keep_alive(enable, initial_delay).map_err(|_| ErrorCode::Destroyed)
+            }
             Behind::Request(request) => {
                 request.set_socket_keep_alive(enable, initial_delay);
                 Ok(())

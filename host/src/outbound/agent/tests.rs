@@ -140,7 +140,8 @@ async fn which_free_one_comes_first() {
 #[tokio::test]
 async fn the_means_of_the_app_are_shared_by_its_agents() {
     let means = means(1);
-    let (one, other) = (Agent::new(AgentOptions::default(), means.clone()), Agent::new(AgentOptions::default(), means));
+    let (one, other) =
+        (Agent::new(AgentOptions::default(), means.clone()), Agent::new(AgentOptions::default(), means));
     let (connection, _server) = connected(one.take(&key("a")).unwrap()).await;
     assert!(matches!(other.take(&key("a")), Ok(Turn::Full("outbound_connections_max"))));
     one.put(connection, None);

@@ -11,7 +11,10 @@ fn opening(method: &str, headers: &[(&str, &str)]) -> Opening {
         method: method.to_owned(),
         origin: Origin::parse("http", "a.example:8080").unwrap(),
         path: "/x?y".to_owned(),
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+            .collect(),
         auth: None,
     }
 }
@@ -58,7 +61,8 @@ fn what_is_written_before_the_end_is_chunked_whatever_the_method() {
 
 #[test]
 fn names_keep_their_case_their_order_and_their_lines() {
-    let mut request = draft("GET", &[("X-A", "1"), ("x-b", "2"), ("x-a", "3"), ("Cookie", "a=1"), ("cookie", "b=2")]);
+    let mut request =
+        draft("GET", &[("X-A", "1"), ("x-b", "2"), ("x-a", "3"), ("Cookie", "a=1"), ("cookie", "b=2")]);
     request.end(None).unwrap();
     let head = head(&request);
     assert!(head.contains("\r\nX-A: 1\r\nX-A: 3\r\nx-b: 2\r\ncookie: a=1; b=2\r\nHost: "), "{head}");

@@ -85,9 +85,7 @@ impl ResponseHead {
         let mut codings = codings.flat_map(list);
         match (length, codings.next(), codings.next()) {
             (Some(length), ..) => Ok(BodyFraming::Length(length)),
-            (None, Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
-                Ok(BodyFraming::Chunked)
-            }
+            (None, Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(BodyFraming::Chunked),
             (None, None, _) if !coded => Ok(BodyFraming::Close),
             _ => Err(OutboundError::Parse("transfer coding that is not understood")),
         }

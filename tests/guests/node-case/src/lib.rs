@@ -4,7 +4,7 @@
 //! others with the feature of its name.
 //!
 //! `ops` runs a list and is where control flow lives; `head`, `body`, `tunnel`,
-//! `server` and `values` hold the ops themselves; `subject` is what they work
+//! `client`, `server` and `values` hold the ops themselves; `subject` is what they work
 //! on; `bytes` and `log` are the script's way of writing bytes and the guest's
 //! way of telling what it saw.
 
@@ -18,6 +18,7 @@ use subject::{Subject, Tunnel};
 
 mod body;
 mod bytes;
+mod client;
 mod head;
 mod log;
 mod ops;

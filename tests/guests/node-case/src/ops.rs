@@ -8,6 +8,7 @@ use std::time::Duration;
 use innkeeper_guest::ErrorCode;
 use serde_json::Value;
 
+use crate::client::Calls;
 use crate::subject::Subject;
 use crate::{body, bytes, head, log, server, tunnel, values};
 
@@ -18,6 +19,8 @@ pub struct Run {
     pub body: Vec<u8>,
     /// What `raw-response` said.
     pub reply: Option<Vec<u8>>,
+    /// The guest's own requests, and their agents.
+    pub calls: Calls,
 }
 
 /// Why the ops end before the last one.
@@ -41,7 +44,7 @@ pub type Step = Result<(), Stop>;
 
 impl Run {
     pub fn new(subject: Subject) -> Self {
-        Self { subject, body: Vec::new(), reply: None }
+        Self { subject, body: Vec::new(), reply: None, calls: Calls::default() }
     }
 
     /// Runs the ops in order, and logs what ends them early.
@@ -86,7 +89,7 @@ impl Run {
             }
 
             "tunnel-write" => tunnel::write(self.subject.tunnel()?, arguments),
-            "tunnel-read" => tunnel::read(self.subject.tunnel()?, arguments),
+            "tunnel-read" => tunnel::read(self.subject.tunnel()?, arguments, "tunnel-read"),
             "tunnel-echo" => tunnel::echo(self.subject.tunnel()?),
             "tunnel-end" => tunnel::end(self.subject.tunnel()?),
 
@@ -100,7 +103,10 @@ impl Run {
             "close-idle-connections" => server::close_idle_connections(),
             "close-all-connections" => server::close_all_connections(),
 
-            name => self.response_op(name, arguments),
+            name => match self.calls.op(name, arguments) {
+                Some(step) => step,
+                None => self.response_op(name, arguments),
+            },
         }
     }
 

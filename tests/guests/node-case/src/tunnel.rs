@@ -16,8 +16,8 @@ pub fn write(tunnel: &Tunnel, arguments: &[Value]) -> Step {
 }
 
 /// Reads so many bytes, fewer only if the peer ends before. What was received
-/// when reading fails stays for the next op.
-pub fn read(tunnel: &mut Tunnel, arguments: &[Value]) -> Step {
+/// when reading fails stays for the next op. The log has the name of the op.
+pub fn read(tunnel: &mut Tunnel, arguments: &[Value], name: &str) -> Step {
     let count = argument(arguments, 0).as_u64().unwrap_or(0);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     while tunnel.unread.len() < count {
@@ -28,7 +28,7 @@ pub fn read(tunnel: &mut Tunnel, arguments: &[Value]) -> Step {
     }
     let rest = tunnel.unread.split_off(count.min(tunnel.unread.len()));
     let read = mem::replace(&mut tunnel.unread, rest);
-    log::entry(&format!("tunnel-read: {}", bytes::to_text(&read)));
+    log::entry(&format!("{name}: {}", bytes::to_text(&read)));
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! What the ops `log`, `end-with` and `report` can ask of a request, and of a
-//! fault.
+//! fault; and `log-response` of a response.
 
 use innkeeper_guest::{Field, IncomingMessage, JoinedValue};
 use serde_json::{Map, Value};
@@ -23,7 +23,8 @@ pub fn value(run: &Run, name: &str) -> Result<Vec<u8>, Stop> {
     })
 }
 
-fn of_request(req: &IncomingMessage, name: &str, kind: &str, header: &str) -> Result<Vec<u8>, Stop> {
+/// A value of a message, as the bytes to log or to send.
+pub fn of_request(req: &IncomingMessage, name: &str, kind: &str, header: &str) -> Result<Vec<u8>, Stop> {
     Ok(match kind {
         "method" => req.method().into_bytes(),
         "url" => req.url().into_bytes(),
@@ -37,7 +38,14 @@ fn of_request(req: &IncomingMessage, name: &str, kind: &str, header: &str) -> Re
 
 /// A part of a report.
 pub fn reported(run: &Run, what: &str) -> Result<Value, Stop> {
-    let req = run.subject.req()?;
+    match what {
+        "body" => Ok(to_text(&run.body).into()),
+        _ => of_message(run.subject.req()?, what),
+    }
+}
+
+/// A part of a message, as JSON.
+pub fn of_message(req: &IncomingMessage, what: &str) -> Result<Value, Stop> {
     Ok(match what {
         "method" => req.method().into(),
         "url" => to_text(req.url().as_bytes()).into(),
@@ -48,7 +56,6 @@ pub fn reported(run: &Run, what: &str) -> Result<Value, Stop> {
         "trailers" => joined(req.trailers()),
         "raw-trailers" => flat(req.raw_trailers()),
         "complete" => req.complete().into(),
-        "body" => to_text(&run.body).into(),
         _ => return Err(Stop::Unknown(format!("part of a report {what}"))),
     })
 }

@@ -142,10 +142,10 @@ impl<'a> Judged<'a> {
         for wanted in [&expected.responses, &expected.requests].into_iter().flatten() {
             faults.extend(self.messages_against(wanted));
         }
-        if let Some(wanted) = &expected.first_response {
+        for wanted in [&expected.first_response, &expected.first_request].into_iter().flatten() {
             match self.stream.messages.first() {
                 Some(message) => faults.extend(judge_message(wanted, message)),
-                None => faults.push("no response".to_owned()),
+                None => faults.push("no message".to_owned()),
             }
         }
         if let Some(alternatives) = &expected.any_of {

@@ -88,7 +88,9 @@ impl Stage {
             .arg("--allow", "server-control")
             .arg("--log-bytes-per-second", "64MiB");
         if let Some(upstream) = upstream {
-            server = server.env("CASE_UPSTREAM", &upstream.to_string());
+            server = server
+                .env("CASE_UPSTREAM", &upstream.to_string())
+                .arg("--outbound", format!("http://{}:*", upstream.ip()));
         }
         case.server.flags().into_iter().fold(server, |server, flag| server.flag(&flag)).try_start()
     }

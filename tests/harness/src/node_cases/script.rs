@@ -307,6 +307,8 @@ pub struct ExpectConnection {
     pub requests: Option<Vec<ExpectMessage>>,
     /// The first final response.
     pub first_response: Option<ExpectMessage>,
+    /// The first request, at the upstream.
+    pub first_request: Option<ExpectMessage>,
     /// Alternatives, of which one must hold.
     pub any_of: Option<Vec<ExpectConnection>>,
 }

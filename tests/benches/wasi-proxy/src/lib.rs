@@ -1,6 +1,6 @@
 //! A reverse proxy as a WASI 0.2 component: what the benchmarks serve with
 //! `wasmtime serve`, beside the example `reverse-proxy`. `UPSTREAM` in its
-//! environment is the server that it asks, a host and a port.
+//! environment is the server that it asks: `http://` and a host and a port.
 //!
 //! Bodies go both ways at the same time, trailers with them; the host moves the
 //! bytes (`splice`), which is the cheapest way that WASI has. The headers of
@@ -38,7 +38,7 @@ impl Guest for Proxy {
 /// Sends the head on, and has a pump for the body if there is one.
 fn begin(request: &IncomingRequest) -> Result<(Option<Pump>, FutureIncomingResponse), ErrorCode> {
     let upstream = std::env::var("UPSTREAM").map_err(internal)?;
-    let outgoing = message::request(request, &upstream)?;
+    let outgoing = message::request(request, upstream.trim_start_matches("http://"))?;
     let has_body = message::has_body(request);
     let bodies = if has_body { Some((taken(request.consume())?, taken(outgoing.body())?)) } else { None };
     let future = outgoing_handler::handle(outgoing, None)?;

@@ -20,9 +20,16 @@ const OF_THE_CONNECTION: &[&str] = &[
     "upgrade",
 ];
 
-/// The request to the upstream.
+/// The request to the upstream, with the headers that the example adds; the
+/// client's address is not to be known in WASI.
 pub fn request(incoming: &IncomingRequest, upstream: &str) -> Result<OutgoingRequest, ErrorCode> {
-    let outgoing = OutgoingRequest::new(end_to_end(&incoming.headers())?);
+    let fields = end_to_end(&incoming.headers())?;
+    let host = incoming.authority().unwrap_or_default();
+    for (name, value) in [("via", "1.1 wasmtime"), ("x-forwarded-host", &host), ("x-forwarded-proto", "http")]
+    {
+        fields.append(name, value.as_bytes()).map_err(|error| internal(format!("{error:?}")))?;
+    }
+    let outgoing = OutgoingRequest::new(fields);
     taken(outgoing.set_method(&incoming.method()))?;
     taken(outgoing.set_path_with_query(incoming.path_with_query().as_deref()))?;
     taken(outgoing.set_scheme(Some(&Scheme::Http)))?;

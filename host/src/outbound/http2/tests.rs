@@ -113,7 +113,7 @@ async fn send_some(exchange: &mut Http2Exchange) {
 async fn listener() -> (TcpListener, Stream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    (listener, Stream::tcp(stream).unwrap())
+    (listener, Stream::plain(stream).unwrap())
 }
 
 /// A connection, and the server that it goes to.

@@ -106,8 +106,8 @@ impl Guest {
         let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
         let exported = exports(engine, &component);
         let entries = Entries::find(&pre, &exported).map_err(plain).with_context(does_not_fit)?;
-        let mut imports = component.component_type().imports(engine.inner());
-        let asks_others = imports.any(|(name, _)| name == CLIENT);
+        let ty = component.component_type();
+        let asks_others = ty.imports(engine.inner()).any(|(name, _)| name == CLIENT);
         Ok(Guest { pre, entries, asks_others })
     }
 

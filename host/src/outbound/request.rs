@@ -113,7 +113,8 @@ struct Inner {
     below: Option<Below>,
     no_delay: Option<bool>,
     socket_keep_alive: Option<(bool, Duration)>,
-    continued: bool,
+    /// How many 100 have come.
+    continues: usize,
     continue_told: bool,
     interim: VecDeque<Interim>,
     head: Option<Arc<ResponseHead>>,
@@ -191,7 +192,7 @@ impl ClientRequest {
             below: None,
             no_delay: None,
             socket_keep_alive: None,
-            continued: false,
+            continues: 0,
             continue_told: false,
             interim: VecDeque::new(),
             head: None,
@@ -386,11 +387,11 @@ impl ClientRequest {
     pub fn poll_continue(&self, cx: &mut Context<'_>) -> Poll<Result<bool, OutboundError>> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        if !inner.continued {
+        if inner.continues == 0 {
             ready!(inner.poll_head(cx))?;
         }
         inner.continue_told = true;
-        Poll::Ready(Ok(inner.continued))
+        Poll::Ready(Ok(inner.continues > 0))
     }
 
     /// Waits for the next interim response; none once the response has come.
@@ -414,7 +415,7 @@ impl ClientRequest {
     pub fn poll_event(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        let continued = inner.continued && !inner.continue_told;
+        let continued = inner.continues > 0 && !inner.continue_told;
         let has_news = inner.failure.is_some() || !inner.interim.is_empty() || continued;
         if has_news || inner.head.is_some() || inner.check_begun().is_err() {
             return Poll::Ready(());

@@ -241,11 +241,13 @@ impl Inner {
     fn note_head(&mut self, head: ResponseHead) {
         self.clock.note_move();
         match head.status {
-            100 => self.continued = true,
-            102..200 if self.interim.len() >= INTERIM_MAX => {
+            100 if self.continues < INTERIM_MAX => self.continues += 1,
+            102..200 if self.interim.len() < INTERIM_MAX => {
+                self.interim.push_back((head.status, head.lines));
+            }
+            100 | 102..200 => {
                 self.fail(OutboundError::Parse("more interim responses than anybody reads"));
             }
-            102..200 => self.interim.push_back((head.status, head.lines)),
             _ => {
                 self.client.tally().note_answered();
                 self.head = Some(Arc::new(head));

@@ -240,7 +240,9 @@ impl ClientRequest {
     pub fn flush_headers(&self) -> Result<(), OutboundError> {
         let mut inner = self.0.lock();
         inner.check_alive()?;
-        Ok(inner.draft.fix()?)
+        inner.draft.fix()?;
+        inner.begin();
+        Ok(())
     }
 
     /// Appends a piece of body. `bounded` refuses it when the buffer is at its
@@ -253,7 +255,9 @@ impl ClientRequest {
         inner.check_writable()?;
         inner.take_memory(piece.len())?;
         let unsent = inner.unsent();
-        Ok(inner.draft.write(piece, bounded, unsent)?)
+        inner.draft.write(piece, bounded, unsent)?;
+        inner.begin();
+        Ok(())
     }
 
     /// Ends the request, with a last piece of body or without.
@@ -264,7 +268,9 @@ impl ClientRequest {
         let mut inner = self.0.lock();
         inner.check_alive()?;
         inner.take_memory(piece.as_ref().map_or(0, Vec::len))?;
-        Ok(inner.draft.end(piece)?)
+        inner.draft.end(piece)?;
+        inner.begin();
+        Ok(())
     }
 
     /// Sets the trailers.

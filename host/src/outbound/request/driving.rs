@@ -91,7 +91,6 @@ impl Inner {
         }
         loop {
             match &mut self.stage {
-                Stage::Unsent if self.draft.is_fixed() => self.start(),
                 Stage::Waiting(way) => match way.as_mut().poll(cx) {
                     Poll::Pending => return,
                     Poll::Ready(Ok(way)) => self.open(way),
@@ -110,7 +109,15 @@ impl Inner {
         }
     }
 
-    /// Asks for a connection.
+    /// Asks for a connection, if nobody was asked yet: when the head is fixed,
+    /// and not when somebody waits, so that requests have their turns in the
+    /// order in which they were begun.
+    pub(super) fn begin(&mut self) {
+        if matches!(self.stage, Stage::Unsent) {
+            self.start();
+        }
+    }
+
     fn start(&mut self) {
         let takes_over = self.draft.method() == "CONNECT" || self.draft.fields().has("upgrade");
         let mut key = self.key.clone();

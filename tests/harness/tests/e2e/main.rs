@@ -2,6 +2,7 @@
 
 mod support;
 mod inns;
+mod requests;
 mod devtools;
 mod deployment;
 
@@ -23,6 +24,10 @@ mod tunnel_limits;
 mod tunnel_calls;
 mod tunnel_drain;
 mod tunnel_load;
+mod client_framing;
+mod client_garbage;
+mod client_early;
+mod client_tunnels;
 mod persistence;
 mod teardown;
 mod timeouts;

@@ -31,6 +31,7 @@ mod client_tunnels;
 mod client_pool;
 mod client_agents;
 mod client_apps;
+mod client_cancel;
 mod persistence;
 mod teardown;
 mod timeouts;

@@ -18,6 +18,7 @@ pub mod node_cases;
 pub mod process;
 pub mod pulse;
 pub mod server;
+pub mod servers;
 pub mod upstream;
 pub mod wire;
 pub mod workspace;

@@ -3,6 +3,7 @@
 mod support;
 mod inns;
 mod requests;
+mod real_servers;
 mod devtools;
 mod deployment;
 
@@ -32,6 +33,7 @@ mod client_pool;
 mod client_agents;
 mod client_apps;
 mod client_cancel;
+mod client_servers;
 mod persistence;
 mod teardown;
 mod timeouts;

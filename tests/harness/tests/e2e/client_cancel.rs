@@ -48,7 +48,7 @@ fn a_client_that_goes_away_takes_the_requests_with_it() {
 fn a_guest_that_is_stopped_takes_its_requests_with_it() {
     let upstream = Upstream::start();
     let stopped = [
-        (outbound().arg("--cpu-time-max", "200ms"), "first a; compute"),
+        (outbound().arg("--cpu-time-max", "50ms"), "first a; compute"),
         (outbound().arg("--wall-time-max", "500ms"), "a response"),
         (outbound().arg("--wall-time-max", "500ms"), "sleep 60000"),
     ];
@@ -60,7 +60,9 @@ fn a_guest_that_is_stopped_takes_its_requests_with_it() {
         if waits.contains("compute") {
             connection.send("HTTP/1.1 103 Early Hints\r\n\r\n");
         }
-        promptly(|| connection.read_to_end());
+        // Who computes is the last to get a processor, and may take long to
+        // use up its time.
+        connection.read_to_end();
         script.is_cut();
     }
 }

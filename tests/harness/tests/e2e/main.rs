@@ -4,6 +4,7 @@ mod support;
 mod inns;
 mod devtools;
 mod deployment;
+mod elsewhere;
 
 mod cli;
 mod config;
@@ -32,6 +33,7 @@ mod cancel;
 mod misbehave;
 mod server_control;
 mod grants;
+mod outbound_policy;
 mod pooled;
 mod drain;
 mod deploys;

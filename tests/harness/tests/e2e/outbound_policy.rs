@@ -554,7 +554,7 @@ fn a_connection_that_is_kept_does_not_outlive_its_grant() {
     let (connections, requests) = (elsewhere.connections(), elsewhere.requests().len());
     assert_eq!((connections, requests), (2, 4));
     // The origin is still allowed, but not where it leads.
-    change(&[any.clone()]);
+    change(std::slice::from_ref(&any));
     for agent in ["global", "kept"] {
         assert_failed(&ask(agent), "denied", &not_there(&format!("http://localhost:{port}")));
     }

@@ -202,6 +202,7 @@ impl Http1 {
             match ready!(self.stream.poll_read(cx, &mut self.buffer, READ_BYTES)) {
                 Ok(1..) => {}
                 Ok(0) => return Poll::Ready(Err(OutboundError::HangUp)),
+                // The server's verdict on the host's certificate may come now.
                 Err(error) => return Poll::Ready(Err(fault(&error))),
             }
         }

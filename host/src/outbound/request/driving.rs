@@ -360,8 +360,10 @@ impl Inner {
                 let max = limits.outbound_response_timeout;
                 max.and_then(|max| sent.checked_add(max)).map(|at| (at, "response"))
             }
-            // Making a connection has a time of its own.
-            (Stage::Open(_), _) if moving => {
+            // Making a connection has a time of its own. What nobody takes
+            // counts also for a guest that has ended its request and waits for
+            // the answer, or for something else.
+            (Stage::Open(_), _) if moving || (self.head.is_none() && self.unsent() > 0) => {
                 let max = limits.outbound_idle_timeout;
                 max.and_then(|max| self.clock.moved().checked_add(max)).map(|at| (at, "idle"))
             }

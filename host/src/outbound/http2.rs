@@ -50,9 +50,6 @@ const CLOSING_MAX: Duration = Duration::from_secs(5);
 /// What a header line counts for beside its name and value (RFC 9113 6.5.2).
 const LINE_OVERHEAD: usize = 32;
 
-/// What `:status` counts for.
-const STATUS_BYTES: usize = 64;
-
 /// A connection. Clones are the same one.
 #[derive(Debug, Clone)]
 pub struct Http2(Arc<Inner>);
@@ -168,10 +165,11 @@ impl Http2 {
     }
 }
 
-/// What the server is told that a head may come to.
+/// What the server is told that a head may come to: twice what it may, for of
+/// a larger one is not known that it was this that was wrong with it.
 fn header_list_size(head: HeadLimits) -> u32 {
     let lines = head.count_max.saturating_mul(LINE_OVERHEAD);
-    let bytes = head.bytes_max.saturating_add(lines).saturating_add(STATUS_BYTES);
+    let bytes = head.bytes_max.saturating_add(lines).saturating_mul(2);
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 

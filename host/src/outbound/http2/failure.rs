@@ -4,7 +4,6 @@
 use std::error::Error;
 use std::io;
 
-use super::head::TOO_LARGE;
 use crate::outbound::error::OutboundError;
 
 /// Why a stream broke.
@@ -64,14 +63,17 @@ impl Failure {
         }
         let found = ["stream error detected: ", "connection error detected: "];
         let reason = found.iter().find_map(|prefix| text.strip_prefix(prefix))?;
-        // So it says itself that a head is too large.
-        if reason.starts_with(REFUSED) {
-            return Some(Failure::new(TOO_LARGE));
-        }
+        let what = if reason.starts_with(PROTOCOL) { NOT_HTTP2_OR_LARGE } else { "HTTP/2 frames" };
         let foreign = reason.starts_with(FRAME_SIZE);
-        Some(Failure { foreign, ..Failure::new(OutboundError::Parse("HTTP/2 frames")) })
+        Some(Failure { foreign, ..Failure::new(OutboundError::Parse(what)) })
     }
 }
+
+/// h2 has one reason for both.
+pub(super) const NOT_HTTP2_OR_LARGE: &str = "HTTP/2 frames, or a head far beyond outbound_head_bytes_max";
+
+// How h2 begins its words for the codes of RFC 9113 7.
+const PROTOCOL: &str = "unspecific protocol error";
 
 const REFUSED: &str = "refused stream";
 const FRAME_SIZE: &str = "frame with invalid size";

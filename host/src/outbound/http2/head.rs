@@ -164,6 +164,4 @@ pub(super) fn lines(map: &HeaderMap, limits: HeadLimits) -> Result<Vec<Line>, Ou
 }
 
 const TOO_MANY: OutboundError = OutboundError::Limit("outbound_header_count_max");
-
-/// For a head that holds more bytes than it may.
-pub(super) const TOO_LARGE: OutboundError = OutboundError::Limit("outbound_head_bytes_max");
+const TOO_LARGE: OutboundError = OutboundError::Limit("outbound_head_bytes_max");

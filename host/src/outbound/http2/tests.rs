@@ -16,6 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use super::failure::NOT_HTTP2_OR_LARGE;
 use super::*;
 use crate::outbound::draft::{DraftLimits, Opening};
 use crate::outbound::http1::head::ResponseHead;
@@ -107,7 +108,7 @@ async fn flush(exchange: &mut Http2Exchange) -> bool {
 
 /// What hyper takes of it now.
 async fn send_some(exchange: &mut Http2Exchange) {
-    poll_fn(|cx| Poll::Ready(exchange.poll_flush(cx, &mut false).map(|_| ()))).await;
+    let _ = poll_fn(|cx| Poll::Ready(exchange.poll_flush(cx, &mut false).map(|_| ()))).await;
 }
 
 async fn listener() -> (TcpListener, Stream) {
@@ -472,8 +473,8 @@ async fn refused(frames: &[(u8, u8, &[u8])]) -> OutboundError {
     assert_eq!(get.take_replay("GET"), None);
     assert!(!get.is_complete());
     drop(get);
-    // The others go on.
-    assert!(http2.is_alive());
+    // The next one has a stream of its own.
+    assert!(http2.is_alive(), "{frames:?} {error}");
     error
 }
 
@@ -489,10 +490,11 @@ async fn a_response_keeps_to_the_limits() {
     let many = head(vec![literal("a", "b"); 21]);
     assert_eq!(refused(&[(HEADERS, END_HEADERS, &many)]).await, limit("outbound_header_count_max"));
     let value = "x".repeat(120);
-    // A little too large, and more than HTTP/2 was told.
-    for lines in [9, 18] {
+    for (lines, error) in
+        [(9, limit("outbound_head_bytes_max")), (30, OutboundError::Parse(NOT_HTTP2_OR_LARGE))]
+    {
         let large = head(vec![literal("a", &value); lines]);
-        assert_eq!(refused(&[(HEADERS, END_HEADERS, &large)]).await, limit("outbound_head_bytes_max"));
+        assert_eq!(refused(&[(HEADERS, END_HEADERS, &large)]).await, error);
     }
     let trailers = vec![literal("a", "b"); 21].concat();
     let frames =
@@ -502,13 +504,11 @@ async fn a_response_keeps_to_the_limits() {
 
 #[tokio::test]
 async fn a_response_that_is_none_is_told_from_a_hang_up() {
-    let parse = OutboundError::Parse("HTTP/2 frames");
-    let upper = [STATUS_200, &literal("X-A", "1")].concat();
+    let parse = OutboundError::Parse(NOT_HTTP2_OR_LARGE);
     let connection = [STATUS_200, &literal("connection", "close")].concat();
     let short = [STATUS_200, &literal("content-length", "9")].concat();
     for frames in [
-        &[(HEADERS, END_HEADERS, upper.as_slice())][..],
-        &[(HEADERS, END_HEADERS, connection.as_slice())],
+        &[(HEADERS, END_HEADERS, connection.as_slice())][..],
         &[(HEADERS, END_HEADERS, short.as_slice()), (DATA, END_STREAM, b"12345678")],
         &[(HEADERS, END_HEADERS, b"")],
     ] {
@@ -639,6 +639,23 @@ async fn a_server_of_another_protocol_is_no_connection() {
 }
 
 #[tokio::test]
+async fn what_breaks_the_framing_breaks_the_connection() {
+    let (http2, mut peer) = connected().await;
+    let mut one = begin(&http2, &mut whole("GET", None));
+    let mut other = begin(&http2, &mut whole("GET", None));
+    send_some(&mut one).await;
+    send_some(&mut other).await;
+    peer.settle().await;
+    peer.send(HEADERS, END_HEADERS, 1, &[STATUS_200, &literal("X-A", "1")].concat()).await;
+    for exchange in [&mut one, &mut other] {
+        let error = within(answer(exchange, "GET")).await.unwrap_err();
+        assert_eq!(error, OutboundError::Parse(NOT_HTTP2_OR_LARGE));
+        assert_eq!(exchange.take_replay("GET"), None);
+    }
+    assert!(!http2.is_alive());
+}
+
+#[tokio::test]
 async fn an_exchange_that_is_dropped_is_reset() {
     let (http2, mut peer) = connected().await;
     // Never answered.
@@ -699,16 +716,20 @@ async fn one_that_waits_for_its_turn_can_be_dropped() {
     peer.send(HEADERS, END_HEADERS | END_STREAM, 1, STATUS_200).await;
     answer(&mut first, "GET").await.unwrap();
     drop(first);
-    let served = async {
+    // The second may still begin, to be reset at once.
+    let serve_all = async {
         loop {
-            let frame = peer.next(HEADERS).await;
-            let of_second = peer.settle().await.iter().any(|next| next.kind == RST_STREAM);
-            if !of_second {
-                return peer.send(HEADERS, END_HEADERS | END_STREAM, frame.stream, STATUS_200).await;
-            }
+            let stream = peer.next(HEADERS).await.stream;
+            peer.send(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200).await;
         }
     };
-    let (head, ()) = within(async { tokio::join!(answer(&mut third, "GET"), served) }).await;
+    let head = within(async {
+        tokio::select! {
+            head = answer(&mut third, "GET") => head,
+            () = serve_all => unreachable!("it has no end"),
+        }
+    })
+    .await;
     assert_eq!(head.unwrap().status, 200);
 }
 

@@ -73,7 +73,7 @@ const SPAWNING: &[&str] = &[
     "guest/demotion/tests.rs",
     "guest/engine.rs",
     "outbound/agents.rs",
-    "outbound/http2.rs",
+    "outbound/http2/tasks.rs",
     "server/listeners.rs",
     "wire/listener.rs",
 ];

@@ -20,7 +20,7 @@ use crate::wire::http1::head::HeadLimits;
 /// What carries a request.
 #[derive(Debug)]
 pub(super) enum Carrier {
-    Http1(Connection),
+    Http1(Box<Connection>),
     Http2(Http2Exchange, Arc<Seat>),
 }
 
@@ -67,7 +67,10 @@ impl Below {
 macro_rules! of_both {
     ($carrier:expr, $either:ident => $call:expr) => {
         match $carrier {
-            Carrier::Http1(Connection { http1: $either, .. }) => $call,
+            Carrier::Http1(connection) => {
+                let $either = &mut connection.http1;
+                $call
+            },
             Carrier::Http2($either, _) => $call,
         }
     };

@@ -110,6 +110,13 @@ impl Inner {
         }
     }
 
+    /// Asks for a connection once the head is fixed: whoever counts sees it.
+    pub(super) fn start_if_fixed(&mut self) {
+        if self.draft.is_fixed() && matches!(self.stage, Stage::Unsent) {
+            self.start();
+        }
+    }
+
     /// Asks for a connection.
     fn start(&mut self) {
         let takes_over = self.draft.method() == "CONNECT" || self.draft.fields().has("upgrade");
@@ -131,7 +138,7 @@ impl Inner {
         };
         match wanted.at_once() {
             Ok(way) => self.open(way),
-            Err(waiting) => self.stage = Stage::Waiting(Box::pin(waiting)),
+            Err(waiting) => self.stage = Stage::Waiting(waiting),
         }
     }
 
@@ -264,7 +271,8 @@ impl Inner {
 
     fn switch(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Open(Carrier::Http1(Connection { http1, seat })) => {
+            Stage::Open(Carrier::Http1(connection)) => {
+                let Connection { http1, seat } = *connection;
                 let (stream, buffer) = http1.into_tunnel();
                 self.stage = Stage::Tunnel(Tunnel::new(stream, buffer, seat));
                 self.complete = true;
@@ -294,7 +302,8 @@ impl Inner {
         let old = std::mem::replace(&mut self.stage, Stage::Over);
         self.stage = match old {
             // Its seat is there; another free connection may be as old.
-            Stage::Open(Carrier::Http1(Connection { http1, seat })) => {
+            Stage::Open(Carrier::Http1(connection)) => {
+                let Connection { http1, seat } = *connection;
                 drop(http1);
                 Stage::Waiting(Box::pin(wanted.connect(seat)))
             }
@@ -302,7 +311,7 @@ impl Inner {
                 drop(old);
                 match wanted.at_once() {
                     Ok(way) => Stage::Waiting(Box::pin(std::future::ready(Ok(way)))),
-                    Err(waiting) => Stage::Waiting(Box::pin(waiting)),
+                    Err(waiting) => Stage::Waiting(waiting),
                 }
             }
         };

@@ -240,3 +240,8 @@ pub use innkeeper_guest_macro::client_error_handler;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The snippets of `docs/client.md`, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/client.md")]
+struct ClientGuide;

@@ -36,9 +36,13 @@ fn ask(agent: &Agent, res: &ServerResponse) -> Result<()> {
         request.end_empty()?;
         requests.push(request);
     }
-    res.write(told(agent))?;
-    for request in requests {
-        request.response()?.read_all(BODY_BYTES_MAX)?;
+    for (place, request) in requests.iter().enumerate() {
+        let response = request.response()?;
+        // Two have a connection, and the first one's is not free yet.
+        if place == 0 {
+            res.write(told(agent))?;
+        }
+        response.read_all(BODY_BYTES_MAX)?;
     }
     Ok(())
 }
@@ -46,7 +50,7 @@ fn ask(agent: &Agent, res: &ServerResponse) -> Result<()> {
 fn told(agent: &Agent) -> String {
     let line = |origin: client::OriginStats| {
         let client::OriginStats { name, sockets, free_sockets, requests, .. } = origin;
-        format!("{name}: {sockets} in use, {free_sockets} free, {requests} waiting\n")
+        format!("{name} {sockets} in use, {free_sockets} free, {requests} waiting\n")
     };
     let lines: String = agent.stats().into_iter().map(line).collect();
     if lines.is_empty() { "nothing\n".to_owned() } else { lines }

@@ -18,10 +18,12 @@ pub enum Upload {
 }
 
 impl Upload {
-    /// A request without a body is sent whole. One with a length says it on,
-    /// and any other body is chunked.
+    /// A request without a body is sent whole. Of one with a body the head goes
+    /// first, for the body may be long in coming; it has the length, or else
+    /// the body is chunked.
     pub fn begin(req: &IncomingMessage, request: &ClientRequest) -> Result<Self, ErrorCode> {
         if req.header("content-length").is_some() || req.header("transfer-encoding").is_some() {
+            request.flush_headers()?;
             return Ok(Self::Reading);
         }
         request.end_empty()?;

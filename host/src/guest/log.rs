@@ -124,11 +124,11 @@ impl GuestLog {
     /// Takes a line of the host's own about what a guest does, by the same
     /// rates: a guest cannot flood the log by what it is refused either.
     pub fn note(&self, exchange: u64, line: &str) {
-        if self.shared.take(line.len() as u64 + 1).is_some() {
-            let (tenant, app) = (self.shared.tenant.as_str(), self.shared.app.as_str());
-            let text = printable(line.as_bytes());
-            tracing::warn!(tenant, app, exchange, "{text}");
-        }
+        let Some(dropped) = self.shared.take(line.len() as u64 + 1) else { return };
+        self.shared.tell_dropped(dropped);
+        let (tenant, app) = (self.shared.tenant.as_str(), self.shared.app.as_str());
+        let text = printable(line.as_bytes());
+        tracing::warn!(tenant, app, exchange, "{text}");
     }
 
     /// Takes a line without its end.
@@ -138,18 +138,7 @@ impl GuestLog {
             self.shared.recent.lock().sequence += 1;
             return;
         };
-        if dropped > 0 {
-            let limit = self.shared.own.lock().bucket.bytes_per_second;
-            let tenant_limit = self.shared.quota.bucket.lock().bytes_per_second;
-            tracing::warn!(
-                target: "guest",
-                tenant,
-                app,
-                log_bytes_per_second = limit,
-                tenant_log_bytes_per_second = tenant_limit,
-                "{dropped} lines of the guest were dropped"
-            );
-        }
+        self.shared.tell_dropped(dropped);
         let text = printable(line);
         match stream {
             Stream::Stdout => {
@@ -177,6 +166,23 @@ impl Shared {
         own.bucket.take(bytes);
         tenants.take(bytes);
         Some(std::mem::take(&mut own.dropped))
+    }
+
+    /// Says how many lines were dropped before the one that passes now.
+    fn tell_dropped(&self, dropped: u64) {
+        if dropped == 0 {
+            return;
+        }
+        let limit = self.own.lock().bucket.bytes_per_second;
+        let tenant_limit = self.quota.bucket.lock().bytes_per_second;
+        tracing::warn!(
+            target: "guest",
+            tenant = self.tenant.as_str(),
+            app = self.app.as_str(),
+            log_bytes_per_second = limit,
+            tenant_log_bytes_per_second = tenant_limit,
+            "{dropped} lines of the guest were dropped"
+        );
     }
 }
 

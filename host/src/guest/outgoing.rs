@@ -65,14 +65,18 @@ impl HostState {
     /// The app's outbound side.
     ///
     /// # Errors
-    /// `Denied` if nothing outbound was granted.
+    /// `Denied` if nothing outbound was granted, which is logged.
     pub(super) fn client(&self) -> Result<&Arc<Client>, OutboundError> {
         let client = self.outbound();
         if client.is_granted() {
             return Ok(client);
         }
-        let told = "requests to others; the operator grants them with outbound".to_owned();
-        Err(OutboundError::Denied(Denial { cause: told.clone(), told }))
+        let error = OutboundError::Denied(Denial {
+            told: "requests to others; the operator grants them with outbound".to_owned(),
+            cause: "no origin is allowed; add one to outbound".to_owned(),
+        });
+        client.note_refusal(self.cause().exchange, &error);
+        Err(error)
     }
 
     /// What its requests are made for.
@@ -83,11 +87,13 @@ impl HostState {
     /// Counts one more for the exchange.
     ///
     /// # Errors
-    /// `Limit` if that is one too many.
+    /// `Limit` if that is one too many, which is logged.
     pub(super) fn count_request(&self) -> Result<(), OutboundError> {
         let mut requests = self.outgoing().0.lock();
         if requests.made >= self.limits().outbound_requests_max {
-            return Err(OutboundError::Limit("outbound_requests_max"));
+            let error = OutboundError::Limit("outbound_requests_max");
+            self.outbound().note_refusal(requests.cause.exchange, &error);
+            return Err(error);
         }
         requests.made += 1;
         Ok(())

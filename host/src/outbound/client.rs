@@ -127,14 +127,22 @@ impl Client {
     pub fn note_failure(&self, exchange: u64, origin: &Origin, error: &OutboundError) {
         self.tally().note_failure(error);
         match error {
-            OutboundError::Denied(denial) => {
-                (self.log)(exchange, &format!("outbound request refused: {}", denial.cause));
-            }
             OutboundError::Limit(_) => {
                 (self.log)(exchange, &format!("outbound request to {origin} failed: {error}"));
             }
-            _ => {}
+            error => self.note_refusal(exchange, error),
         }
+    }
+
+    /// Puts what was refused into the log, if it was, where there is no origin
+    /// to name yet.
+    pub fn note_refusal(&self, exchange: u64, error: &OutboundError) {
+        let cause = match error {
+            OutboundError::Denied(denial) => &denial.cause,
+            OutboundError::Limit(_) => &error.to_string(),
+            _ => return,
+        };
+        (self.log)(exchange, &format!("outbound request refused: {cause}"));
     }
 }
 

@@ -313,8 +313,8 @@ impl Draft {
         head.extend_from_slice(self.path.as_bytes());
         head.extend_from_slice(b" HTTP/1.1\r\n");
         self.fields.render(&mut head, |_| false);
-        // A guest may have removed it.
-        if !self.fields.has("host") {
+        // A guest may have removed it, or left it without a value.
+        if self.fields.first("host").is_none() {
             put_line(&mut head, "Host", self.host.as_bytes());
         }
         if !self.fields.has("connection") {
@@ -341,6 +341,10 @@ impl Draft {
 
     /// The framing: what the guest says in its headers, or `otherwise`.
     fn plan(&self, otherwise: Framing) -> Result<Framing, MessageError> {
+        if self.fields.get("host").is_some_and(|values| values.len() > 1) {
+            let message = "Host must have one value (RFC 9112 3.2)".to_owned();
+            return Err(MessageError::InvalidHeaderValue(message));
+        }
         let length = self.fields.first("content-length").and_then(content_length);
         let coding = self.fields.has("transfer-encoding");
         if (length.is_some() || coding) && self.method == "CONNECT" {

@@ -1,8 +1,11 @@
 //! The baseline of the benchmarks: bare hyper on tokio, answering from memory.
 //!
 //! `/` is the twelve bytes of the example `hello`, `/1m` is 1 MiB, and `/echo`
-//! sends the request's body back after having read all of it. Prints its
-//! address as the host does.
+//! sends the request's body back after having read all of it. `/1g` is 1 GiB,
+//! and `/count` tells the length of the request's body; neither is ever in
+//! memory. Prints its address as the host does.
+
+mod gibibyte;
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -10,7 +13,7 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -18,6 +21,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+
+use gibibyte::Gibibyte;
 
 static MEBIBYTE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![b'a'; 1024 * 1024]));
 
@@ -39,23 +44,34 @@ async fn main() -> Result<()> {
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+type Body = Either<Full<Bytes>, Gibibyte>;
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let body = match request.uri().path() {
-        "/" => Bytes::from_static(b"Hello world\n"),
-        "/1m" => MEBIBYTE.clone(),
+        "/" => whole(Bytes::from_static(b"Hello world\n")),
+        "/1m" => whole(MEBIBYTE.clone()),
+        "/1g" => Either::Right(Gibibyte::of(MEBIBYTE.clone())),
         "/echo" => match request.into_body().collect().await {
-            Ok(body) => body.to_bytes(),
+            Ok(body) => whole(body.to_bytes()),
+            Err(_) => return Ok(status(StatusCode::BAD_REQUEST)),
+        },
+        "/count" => match gibibyte::count(request.into_body()).await {
+            Ok(bytes) => whole(bytes.to_string().into()),
             Err(_) => return Ok(status(StatusCode::BAD_REQUEST)),
         },
         _ => return Ok(status(StatusCode::NOT_FOUND)),
     };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     Ok(response)
 }
 
-fn status(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
+fn whole(bytes: Bytes) -> Body {
+    Either::Left(Full::new(bytes))
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = status;
     response
 }

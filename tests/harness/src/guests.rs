@@ -90,15 +90,16 @@ pub fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The component that the benchmarks give to `wasmtime serve`. It is a
-/// workspace of its own, because nothing else needs its dependencies.
+/// A component that the benchmarks give to `wasmtime serve`, by its package
+/// name. Each is a workspace of its own, because nothing else needs their
+/// dependencies.
 ///
 /// # Errors
 ///
 /// Those of [`all`].
-pub fn wasi_hello() -> Result<PathBuf> {
+pub fn wasi(name: &str) -> Result<PathBuf> {
     ensure_target()?;
-    let manifest = workspace::root().join("tests/benches/wasi-hello/Cargo.toml");
+    let manifest = workspace::root().join("tests/benches").join(name).join("Cargo.toml");
     let target_dir = target_dir();
     workspace::run(
         workspace::cargo()
@@ -107,7 +108,7 @@ pub fn wasi_hello() -> Result<PathBuf> {
             .arg("--target-dir")
             .arg(&target_dir),
     )?;
-    Ok(target_dir.join(TARGET).join("release/wasi_hello.wasm"))
+    Ok(target_dir.join(TARGET).join("release").join(format!("{}.wasm", name.replace('-', "_"))))
 }
 
 /// Sees to it that rustc can build for [`TARGET`].

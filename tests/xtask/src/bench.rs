@@ -6,6 +6,9 @@ mod pairs;
 mod baselines;
 mod wrk;
 mod idle;
+mod proxy;
+mod proxies;
+mod gibibyte;
 mod tenants;
 mod hostile;
 mod routes;
@@ -50,6 +53,8 @@ pub struct Args {
 enum Kind {
     /// Requests and memory of one app, beside other servers
     Pairs,
+    /// A reverse proxy, beside other reverse proxies
+    Proxy,
     /// A good tenant, beside a hostile one
     Tenants,
     /// Few routes and many
@@ -60,7 +65,7 @@ enum Kind {
     Deploys,
 }
 
-const KINDS: [Kind; 5] = [Kind::Pairs, Kind::Tenants, Kind::Routes, Kind::Apps, Kind::Deploys];
+const KINDS: [Kind; 6] = [Kind::Pairs, Kind::Proxy, Kind::Tenants, Kind::Routes, Kind::Apps, Kind::Deploys];
 
 /// Measures, prints, and writes `docs/benchmarks.md`.
 pub fn bench(args: &Args) -> Result<()> {
@@ -73,6 +78,7 @@ pub fn bench(args: &Args) -> Result<()> {
         let machine = Machine::now();
         let report = match kind {
             Kind::Pairs => pairs::measure(&host, args),
+            Kind::Proxy => proxy::measure(&host, args),
             Kind::Tenants => tenants::measure(&host, args),
             Kind::Routes => routes::measure(&host, args),
             Kind::Apps => apps::measure(&host),

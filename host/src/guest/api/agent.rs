@@ -47,7 +47,10 @@ impl HostState {
         };
         match find(&client) {
             Ok(agent) => Ok(Ok(self.table.push(HeldAgent { agent, client })?)),
-            Err(error) => Ok(Err(error.into())),
+            Err(error) => {
+                client.note_refusal(self.cause().exchange, &error);
+                Ok(Err(error.into()))
+            }
         }
     }
 }

@@ -60,9 +60,10 @@ impl HostState {
             AgentChoice::Agent(agent) => Via::Agent(self.table.get(&agent)?.agent().clone()),
         };
         let make = || {
-            let client = self.client()?;
+            let refused = |error: &OutboundError| self.outbound().tally().note_failure(error);
+            let client = self.client().inspect_err(refused)?;
             let cause = self.cause();
-            self.count_request()?;
+            self.count_request().inspect_err(refused)?;
             let opening = Opening {
                 method: options.method,
                 origin: Origin::parse(&options.scheme, &options.authority)?,

@@ -137,3 +137,15 @@ fn auth_gives_way_to_a_header() {
     let request = Draft::new(with, LIMITS).unwrap();
     assert_eq!(request.fields().first("authorization"), Some(&b"Bearer x"[..]));
 }
+
+#[test]
+fn there_is_one_host() {
+    let mut twice = draft("GET", &[("Host", "a"), ("host", "b")]);
+    assert!(matches!(twice.end(None), Err(MessageError::InvalidHeaderValue(_))));
+    // A header without a value is none on the wire.
+    let mut empty = draft("GET", &[]);
+    let (fields, limits) = empty.open_fields().unwrap();
+    fields.set("Host", Vec::new(), limits).unwrap();
+    empty.end(None).unwrap();
+    assert!(head(&empty).contains("\r\nHost: a.example:8080\r\n"), "{}", head(&empty));
+}

@@ -108,11 +108,7 @@ async fn flush(exchange: &mut Http2Exchange) -> bool {
 
 /// What hyper takes of it now.
 async fn send_some(exchange: &mut Http2Exchange) {
-    poll_fn(|cx| {
-        let _ = exchange.poll_flush(cx, &mut false);
-        Poll::Ready(())
-    })
-    .await;
+    let _ = poll_fn(|cx| Poll::Ready(exchange.poll_flush(cx, &mut false).map(|_| ()))).await;
 }
 
 async fn listener() -> (TcpListener, Stream) {

@@ -46,20 +46,14 @@ impl Bins {
     /// If cargo fails, or `wrk` is missing.
     pub fn build(host: &Path, args: &Args) -> Result<Self> {
         let wrk = Wrk::find()?;
-        let target_dir = workspace::target_dir()?;
-        workspace::run(
-            workspace::cargo()
-                .args(["build", "--release", "--package", "innkeeper-benches", "--target-dir"])
-                .arg(&target_dir),
-        )?;
         let wasmtime = match find_wasmtime(args)? {
-            Some(wasmtime) => Some((wasmtime, guests::wasi_hello()?)),
+            Some(wasmtime) => Some((wasmtime, guests::wasi("wasi-hello")?)),
             None => None,
         };
         let hello = guests::component("hello")?.to_owned();
         let bodies = guests::component("bench")?.to_owned();
         let tunnels = guests::component("upgrade-raw")?.to_owned();
-        let hyper = target_dir.join("release/hyper-baseline");
+        let hyper = build_hyper()?;
         Ok(Self { host: host.to_owned(), hello, bodies, tunnels, hyper, wasmtime, wrk })
     }
 
@@ -107,9 +101,7 @@ impl Bins {
             (BaselineKind::WasmtimeServe, Some((wasmtime, component))) => {
                 let mut command = Command::new(wasmtime);
                 command.args(["serve", "--addr", "127.0.0.1:0", "-S", "cli"]).arg(component);
-                Baseline::start(&mut command, Output::Stderr, |line| {
-                    line.strip_prefix("Serving HTTP on http://")?.trim_end_matches('/').parse().ok()
-                })
+                Baseline::start(&mut command, Output::Stderr, wasmtime_on)
             }
             (BaselineKind::IdleConnections, _) => {
                 let server =
@@ -119,9 +111,14 @@ impl Bins {
             (BaselineKind::Node, _) => {
                 Baseline::start(Command::new("node").args(["-e", NODE]), Output::Stdout, listening_on)
             }
-            _ => Baseline::start(&mut Command::new(&self.hyper), Output::Stdout, listening_on),
+            _ => Baseline::hyper(&self.hyper),
         }
     }
+}
+
+/// The address that `wasmtime serve` prints.
+pub fn wasmtime_on(line: &str) -> Option<SocketAddr> {
+    line.strip_prefix("Serving HTTP on http://")?.trim_end_matches('/').parse().ok()
 }
 
 /// Room for all connections of a measurement of memory, and time to stay.
@@ -144,7 +141,23 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    fn start(command: &mut Command, output: Output, address: fn(&str) -> Option<SocketAddr>) -> Result<Self> {
+    /// The server on bare hyper, which was built.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn hyper(program: &Path) -> Result<Self> {
+        Baseline::start(&mut Command::new(program), Output::Stdout, listening_on)
+    }
+
+    /// Starts a server that prints its address.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start(
+        command: &mut Command,
+        output: Output,
+        address: fn(&str) -> Option<SocketAddr>,
+    ) -> Result<Self> {
         let process = Process::spawn(command)?;
         let address =
             process.wait_lines(output, DEADLINE, |lines| lines.iter().find_map(|line| address(line)))?;
@@ -152,7 +165,23 @@ impl Baseline {
     }
 }
 
-fn find_wasmtime(args: &Args) -> Result<Option<PathBuf>> {
+/// Builds the server on bare hyper.
+///
+/// # Errors
+/// If cargo fails.
+pub fn build_hyper() -> Result<PathBuf> {
+    let target_dir = workspace::target_dir()?;
+    let mut build = workspace::cargo();
+    build.args(["build", "--release", "--package", "innkeeper-benches", "--target-dir"]).arg(&target_dir);
+    workspace::run(&mut build)?;
+    Ok(target_dir.join("release/hyper-baseline"))
+}
+
+/// The `wasmtime` of this machine.
+///
+/// # Errors
+/// If another one is named that is not there.
+pub fn find_wasmtime(args: &Args) -> Result<Option<PathBuf>> {
     let named = args.wasmtime.clone().or_else(|| env::var_os("WASMTIME").map(PathBuf::from));
     if let Some(path) = named {
         if !path.is_file() {

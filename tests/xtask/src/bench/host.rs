@@ -123,11 +123,33 @@ pub fn folder(name: &str) -> Result<PathBuf> {
 /// # Errors
 /// If there is none of that id.
 pub fn resident_bytes(process: u32) -> Result<f64> {
+    status_bytes(process, "VmRSS:")
+}
+
+/// The most that it was since [`forget_peak`].
+///
+/// # Errors
+/// If there is no process of that id.
+pub fn peak_resident_bytes(process: u32) -> Result<f64> {
+    status_bytes(process, "VmHWM:")
+}
+
+/// Has the system remember from now on how large the resident memory of a
+/// process becomes (proc_pid_clear_refs(5)).
+///
+/// # Errors
+/// If there is no process of that id, or it is somebody else's.
+pub fn forget_peak(process: u32) -> Result<()> {
+    let path = format!("/proc/{process}/clear_refs");
+    fs::write(&path, "5").with_context(|| format!("cannot write {path}"))
+}
+
+fn status_bytes(process: u32, key: &str) -> Result<f64> {
     let path = format!("/proc/{process}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let kilobytes: f64 = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
-        .with_context(|| format!("{path} has no VmRSS"))?;
+        .find_map(|line| line.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse().ok())
+        .with_context(|| format!("{path} has no {key}"))?;
     Ok(kilobytes * 1024.0)
 }

@@ -18,8 +18,9 @@ const INTRODUCTION: &str = "# Benchmarks\n\n\
     Release builds on loopback, the load generator on the same cores.\n";
 
 /// The sections, in the order that they stand in.
-const TITLES: [&str; 5] = [
+const TITLES: [&str; 6] = [
     super::pairs::TITLE,
+    super::proxy::TITLE,
     super::tenants::TITLE,
     super::routes::TITLE,
     super::apps::TITLE,

@@ -119,13 +119,16 @@ impl Inner {
 
     /// Asks for a connection.
     fn start(&mut self) {
-        let takes_over = self.draft.method() == "CONNECT" || self.draft.fields().has("upgrade");
+        let takes_over = self.draft.method() == "CONNECT"
+            || self.draft.fields().has("upgrade")
+            || self.draft.expects_continue();
         let mut key = self.key.clone();
         if takes_over {
-            // RFC 9113 8.6: HTTP/2 has no upgrade; and a tunnel wants a
-            // connection of its own.
+            // RFC 9113 8.6: HTTP/2 has no upgrade; a tunnel wants a connection
+            // of its own; and hyper's client does not tell of a 100.
             if key.alpn == Alpn::Http2 {
-                let message = "an upgrade or CONNECT needs HTTP/1.1; leave the protocol out".to_owned();
+                let message =
+                    "an upgrade, CONNECT or Expect needs HTTP/1.1; leave the protocol out".to_owned();
                 return self.fail(MessageError::InvalidArg(message).into());
             }
             key.alpn = Alpn::Http1;

@@ -220,3 +220,6 @@ fn certified_key(certificate: &PemFile, key: &PemFile) -> Result<CertifiedKey> {
             .with_context(|| format!("the first certificate in {certificate} is none; give another")),
     }
 }
+
+#[cfg(test)]
+mod tests;

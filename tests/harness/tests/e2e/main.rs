@@ -11,6 +11,7 @@ mod config;
 mod admin_cli;
 mod serve;
 mod examples;
+mod examples_client;
 mod framing_in;
 mod framing_out;
 mod expect;

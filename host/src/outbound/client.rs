@@ -242,6 +242,7 @@ impl Wanted {
         let seat = Arc::new(seat);
         if let Some(agent) = agent {
             agent.share(http2.clone(), seat.clone());
+            client.agents.look_after_free();
         }
         Ok(Way::Shared(http2, seat))
     }

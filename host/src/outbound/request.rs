@@ -123,6 +123,8 @@ struct Inner {
     trailers: Vec<Line>,
     failure: Option<OutboundError>,
     doomed: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Bytes of heads and trailers that wait for the guest.
+    held: usize,
     charge: Charge,
 }
 
@@ -200,6 +202,7 @@ impl ClientRequest {
             trailers: Vec::new(),
             failure: None,
             doomed: None,
+            held: 0,
         };
         Ok(ClientRequest(Arc::new(Mutex::new(inner))))
     }
@@ -406,11 +409,11 @@ impl ClientRequest {
     pub fn poll_information(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Interim>, OutboundError>> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        if let Some(interim) = inner.interim.pop_front() {
+        if let Some(interim) = inner.take_interim() {
             return Poll::Ready(Ok(Some(interim)));
         }
         let head = inner.poll_head(cx);
-        match inner.interim.pop_front() {
+        match inner.take_interim() {
             Some(interim) => Poll::Ready(Ok(Some(interim))),
             None => head.map_ok(|_| None),
         }

@@ -12,13 +12,14 @@ use tokio::time::Instant;
 use super::carrier::{Below, Carrier};
 use super::clock::Expired;
 use super::tunnel::Tunnel;
-use super::{CONNECTION_BYTES, INTERIM_MAX, Inner, Stage};
+use super::{CONNECTION_BYTES, INTERIM_MAX, Inner, Interim, Stage};
 use crate::outbound::agent::Connection;
 use crate::outbound::client::{Wanted, Way};
 use crate::outbound::connect::Alpn;
 use crate::outbound::error::OutboundError;
 use crate::outbound::http1::head::ResponseHead;
 use crate::wire::error::MessageError;
+use crate::wire::http1::fields::Line;
 
 impl Inner {
     /// Why nothing more can be done with it.
@@ -53,17 +54,23 @@ impl Inner {
 
     /// Charges the tenant for what is unsent, and for so many bytes more.
     pub(super) fn take_memory(&mut self, more: usize) -> Result<(), OutboundError> {
-        let fixed = if matches!(self.stage, Stage::Over) { 0 } else { CONNECTION_BYTES };
-        if self.charge.set(fixed + (self.unsent() + more) as u64) || more == 0 {
+        if self.charge_with(more) || more == 0 {
             return Ok(());
         }
         self.settle_memory();
-        Err(OutboundError::Limit("memory_bytes_max of the tenant"))
+        Err(TENANT_MEMORY)
+    }
+
+    /// Charges for all that is held, and so many bytes more; says whether the
+    /// tenant has them.
+    fn charge_with(&mut self, more: usize) -> bool {
+        let fixed = if matches!(self.stage, Stage::Over) { 0 } else { CONNECTION_BYTES };
+        self.charge.set(fixed + (self.unsent() + self.held + more) as u64)
     }
 
     fn settle_memory(&mut self) {
         // What is held already counts in any case.
-        let _ = self.take_memory(0);
+        let _ = self.charge_with(0);
     }
 
     /// Ends the request for this reason, which a guest is told whatever it
@@ -213,7 +220,7 @@ impl Inner {
             let body_max = self.client.limits().outbound_response_body_bytes_max;
             match carrier.poll_head(cx, self.draft.method(), limits, body_max) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(head)) => self.note_head(head),
+                Poll::Ready(Ok(head)) => self.take_head(head),
                 Poll::Ready(Err(error)) => {
                     if !self.try_again() {
                         self.fail(error);
@@ -246,6 +253,28 @@ impl Inner {
             self.sent = Some(Instant::now());
         }
         flushed
+    }
+
+    /// Takes a head if the tenant has memory for it: a server can send many
+    /// that are large, and a guest can leave them where they are.
+    fn take_head(&mut self, head: ResponseHead) {
+        if head.status != 100 {
+            self.held += bytes_of(&head.lines);
+        }
+        if self.charge_with(0) {
+            return self.note_head(head);
+        }
+        self.interim.clear();
+        self.held = 0;
+        self.fail(TENANT_MEMORY);
+    }
+
+    /// The next interim response that nobody has seen.
+    pub(super) fn take_interim(&mut self) -> Option<Interim> {
+        let interim = self.interim.pop_front()?;
+        self.held = self.held.saturating_sub(bytes_of(&interim.1));
+        self.settle_memory();
+        Some(interim)
     }
 
     fn note_head(&mut self, head: ResponseHead) {
@@ -296,6 +325,7 @@ impl Inner {
         self.draft.put_back(replay);
         (self.end_put, self.sent, self.deaf) = (false, None, false);
         self.interim = VecDeque::new();
+        self.held = 0;
         let wanted = Wanted {
             client: self.client.clone(),
             agent: self.agent.clone(),
@@ -425,6 +455,7 @@ impl Inner {
         if !self.complete {
             self.complete = true;
             self.trailers = carrier.trailers();
+            self.held += bytes_of(&self.trailers);
         }
         let sent = self.end_put && carrier.unsent() == 0;
         if !sent && !self.deaf {
@@ -439,6 +470,13 @@ impl Inner {
         }
         self.close();
     }
+}
+
+const TENANT_MEMORY: OutboundError = OutboundError::Limit("memory_bytes_max of the tenant");
+
+/// Bytes that header lines take as they are held.
+fn bytes_of(lines: &[Line]) -> usize {
+    lines.iter().map(|(name, value)| size_of::<Line>() + name.len() + value.len()).sum()
 }
 
 /// A response that nobody wants to read on: its connection can be used again

@@ -37,6 +37,7 @@ mod grants;
 mod outbound_policy;
 mod outbound_limits;
 mod outbound_tls;
+mod outbound_http2;
 mod outbound_telemetry;
 mod pooled;
 mod drain;

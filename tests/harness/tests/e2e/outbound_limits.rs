@@ -414,3 +414,23 @@ fn memory_of_a_tenant() {
     until_tenant(&host, "greedy", |view| view["memory_bytes"]["used"] == 0);
     until_tenant(&host, "modest", |view| view["memory_bytes"]["used"] == 0);
 }
+
+#[test]
+fn heads_that_nobody_reads_are_the_tenants_memory() {
+    let host = start(&two_and_one("memory_bytes_max = \"24MiB\"", ""));
+    let head = |status: &str| format!("HTTP/1.1 {status}\r\nX: {}\r\n", "a".repeat(60 << 10));
+    let words = (head("102 Processing") + "\r\n").repeat(60) + &head("200 OK") + "Content-Length: 0\r\n\r\n";
+    let elsewhere = Elsewhere::answering(move |_| Some(words.clone().into_bytes()));
+    // 28 MiB of them in one exchange, which come while the guest waits for
+    // something else.
+    let silent = Elsewhere::silent();
+    let mut calls = vec![call_with(&elsewhere.authority(), json!({ "agent": "none" })); 8];
+    calls.insert(0, call_with(&silent.authority(), json!({ "timeout": 1_500 })));
+    let ask = |app: &str| fetch_from(&host.running, &format!("{app}.example"), "/?together", &calls);
+    let told = ask("one").split_off(1);
+    let refused: Vec<_> = told.iter().filter(|told| error_of(told) == "limit-exceeded").collect();
+    assert!(!refused.is_empty(), "{:?}", told.iter().map(error_of).collect::<Vec<_>>());
+    refused.iter().for_each(|told| assert_limited(told, "response", "memory_bytes_max of the tenant"));
+    until_tenant(&host, "greedy", |view| view["memory_bytes"]["used"] == 0);
+    assert!(ask("three").iter().skip(1).all(|told| told["status"] == 200), "another has its own");
+}

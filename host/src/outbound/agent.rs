@@ -149,6 +149,10 @@ pub struct Connection {
     pub seat: Seat,
 }
 
+/// Connections that are to be dropped after the lock.
+#[expect(clippy::vec_box, reason = "they are boxed already, and are not moved out for this")]
+type Leaving = Vec<Box<Connection>>;
+
 /// The right to have one connection. Dropping it gives it to the next in line.
 #[derive(Debug)]
 pub struct Seat {
@@ -214,7 +218,7 @@ impl Agent {
         taken
     }
 
-    fn take_from(&self, key: &Key, dead: &mut Vec<Box<Connection>>) -> Result<Turn, oneshot::Receiver<Turn>> {
+    fn take_from(&self, key: &Key, dead: &mut Leaving) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = self.0.state.lock();
         let now = Instant::now();
         let fifo = state.options.scheduling == Scheduling::Fifo;
@@ -441,14 +445,14 @@ impl Inner {
 
     /// Closes a free connection of another origin if only the sum of all keeps
     /// the next in line from a seat.
-    fn make_room(&self, state: &mut State, dead: &mut Vec<Box<Connection>>) {
+    fn make_room(&self, state: &mut State, dead: &mut Leaving) {
         let total_max = state.options.max_total_sockets.unwrap_or(u32::MAX);
         if state.total >= total_max && dead.is_empty() {
             self.give_up_one(state, dead);
         }
     }
 
-    fn give_up_one(&self, state: &mut State, dead: &mut Vec<Box<Connection>>) {
+    fn give_up_one(&self, state: &mut State, dead: &mut Leaving) {
         let oldest = state.origins.values_mut().filter(|connections| !connections.free.is_empty());
         let oldest = oldest.min_by_key(|connections| connections.free.front().map(|free| free.until));
         dead.extend(oldest.and_then(|connections| connections.free.pop_front()).map(|free| free.connection));

@@ -150,7 +150,6 @@ pub struct Connection {
 }
 
 /// Connections that are to be dropped after the lock.
-#[expect(clippy::vec_box, reason = "they are boxed already, and are not moved out for this")]
 type Leaving = Vec<Box<Connection>>;
 
 /// The right to have one connection. Dropping it gives it to the next in line.

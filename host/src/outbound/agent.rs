@@ -117,7 +117,7 @@ struct Connections {
 
 #[derive(Debug)]
 struct Free {
-    connection: Connection,
+    connection: Box<Connection>,
     until: Instant,
 }
 
@@ -131,7 +131,7 @@ struct Waiting {
 #[derive(Debug)]
 pub enum Turn {
     /// A connection that served before.
-    Connection(Connection),
+    Connection(Box<Connection>),
     /// One of HTTP/2, to be shared.
     Shared(Http2, Arc<Seat>),
     /// The right to make one.
@@ -148,6 +148,9 @@ pub struct Connection {
     /// Its seat, which goes after it.
     pub seat: Seat,
 }
+
+/// Connections that are to be dropped after the lock.
+type Leaving = Vec<Box<Connection>>;
 
 /// The right to have one connection. Dropping it gives it to the next in line.
 #[derive(Debug)]
@@ -214,7 +217,7 @@ impl Agent {
         taken
     }
 
-    fn take_from(&self, key: &Key, dead: &mut Vec<Connection>) -> Result<Turn, oneshot::Receiver<Turn>> {
+    fn take_from(&self, key: &Key, dead: &mut Leaving) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = self.0.state.lock();
         let now = Instant::now();
         let fifo = state.options.scheduling == Scheduling::Fifo;
@@ -249,7 +252,7 @@ impl Agent {
     /// Takes a connection back whose exchange is over, if it can be used again:
     /// for the next that waits, or to be kept. `hint` is for how many seconds
     /// the server says that it keeps it.
-    pub fn put(&self, connection: Connection, hint: Option<u64>) {
+    pub fn put(&self, connection: Box<Connection>, hint: Option<u64>) {
         let rest = self.0.put(connection, hint);
         // After the lock.
         drop(rest);
@@ -387,7 +390,7 @@ impl Inner {
     }
 
     /// Returns what is to be dropped.
-    fn put(self: &Arc<Self>, mut connection: Connection, hint: Option<u64>) -> Option<Connection> {
+    fn put(self: &Arc<Self>, mut connection: Box<Connection>, hint: Option<u64>) -> Option<Box<Connection>> {
         let mut state = self.state.lock();
         let state = &mut *state;
         if connection.seat.life.is_cancelled() || !connection.http1.is_alive() {
@@ -441,14 +444,14 @@ impl Inner {
 
     /// Closes a free connection of another origin if only the sum of all keeps
     /// the next in line from a seat.
-    fn make_room(&self, state: &mut State, dead: &mut Vec<Connection>) {
+    fn make_room(&self, state: &mut State, dead: &mut Leaving) {
         let total_max = state.options.max_total_sockets.unwrap_or(u32::MAX);
         if state.total >= total_max && dead.is_empty() {
             self.give_up_one(state, dead);
         }
     }
 
-    fn give_up_one(&self, state: &mut State, dead: &mut Vec<Connection>) {
+    fn give_up_one(&self, state: &mut State, dead: &mut Leaving) {
         let oldest = state.origins.values_mut().filter(|connections| !connections.free.is_empty());
         let oldest = oldest.min_by_key(|connections| connections.free.front().map(|free| free.until));
         dead.extend(oldest.and_then(|connections| connections.free.pop_front()).map(|free| free.connection));

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 pub use carrier::Below;
 
 use crate::outbound::agent::{Agent, Key};
-use crate::outbound::client::{Client, Way};
+use crate::outbound::client::{Client, Waiting};
 use crate::outbound::connect::Alpn;
 use crate::outbound::draft::{Draft, DraftLimits, Opening};
 use crate::outbound::error::OutboundError;
@@ -124,6 +124,8 @@ struct Inner {
     trailers: Vec<Line>,
     failure: Option<OutboundError>,
     doomed: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Bytes of heads and trailers that wait for the guest.
+    held: usize,
     charge: Charge,
 }
 
@@ -132,7 +134,7 @@ enum Stage {
     /// Nobody was asked for a connection.
     Unsent,
     /// A connection is on its way.
-    Waiting(Pin<Box<dyn Future<Output = Result<Way, OutboundError>> + Send>>),
+    Waiting(Waiting),
     /// It has one.
     Open(Carrier),
     /// The connection speaks another protocol.
@@ -201,6 +203,7 @@ impl ClientRequest {
             trailers: Vec::new(),
             failure: None,
             doomed: None,
+            held: 0,
         };
         Ok(ClientRequest(Arc::new(Mutex::new(inner))))
     }
@@ -241,7 +244,7 @@ impl ClientRequest {
         let mut inner = self.0.lock();
         inner.check_alive()?;
         inner.draft.fix()?;
-        inner.begin();
+        inner.start_if_fixed();
         Ok(())
     }
 
@@ -256,7 +259,7 @@ impl ClientRequest {
         inner.take_memory(piece.len())?;
         let unsent = inner.unsent();
         inner.draft.write(piece, bounded, unsent)?;
-        inner.begin();
+        inner.start_if_fixed();
         Ok(())
     }
 
@@ -269,7 +272,7 @@ impl ClientRequest {
         inner.check_alive()?;
         inner.take_memory(piece.as_ref().map_or(0, Vec::len))?;
         inner.draft.end(piece)?;
-        inner.begin();
+        inner.start_if_fixed();
         Ok(())
     }
 
@@ -407,11 +410,11 @@ impl ClientRequest {
     pub fn poll_information(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Interim>, OutboundError>> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        if let Some(interim) = inner.interim.pop_front() {
+        if let Some(interim) = inner.take_interim() {
             return Poll::Ready(Ok(Some(interim)));
         }
         let head = inner.poll_head(cx);
-        match inner.interim.pop_front() {
+        match inner.take_interim() {
             Some(interim) => Poll::Ready(Ok(Some(interim))),
             None => head.map_ok(|_| None),
         }
@@ -421,7 +424,9 @@ impl ClientRequest {
     pub fn poll_event(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        let continued = inner.continues > 0 && !inner.continue_told;
+        // One that the guest has not asked for is no news to it.
+        let expected = inner.draft.expects_continue();
+        let continued = inner.continues > 0 && !inner.continue_told && expected;
         let has_news = inner.failure.is_some() || !inner.interim.is_empty() || continued;
         if has_news || inner.head.is_some() || inner.check_begun().is_err() {
             return Poll::Ready(());

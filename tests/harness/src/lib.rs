@@ -10,6 +10,7 @@
 pub mod bytes;
 pub mod chromium;
 pub mod configured;
+pub mod dns;
 pub mod golden;
 pub mod guests;
 pub mod logs;
@@ -19,6 +20,7 @@ pub mod process;
 pub mod pulse;
 pub mod server;
 pub mod servers;
+pub mod tls;
 pub mod upstream;
 pub mod wire;
 pub mod workspace;

@@ -23,8 +23,8 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::elsewhere::{
-    assert_failed, assert_told, call_with, error_of, fetch_from, fetch_one, fetch_together, fetcher,
-    wait_refusals,
+    Elsewhere, assert_failed, assert_told, call, call_with, error_of, fetch_from, fetch_one, fetch_together,
+    fetcher, wait_refusals,
 };
 use crate::inns::{app, start, with_cache};
 use crate::support::lasts;
@@ -187,6 +187,29 @@ fn one_connection_is_one_however_many_use_it() {
     let mut alone = vec![elsewhere.call_with("/stops", json!({ "timeout": 300 }))];
     alone.push(elsewhere.call_with("/", json!({ "agent": "none" })));
     let told = fetch_together(&server, &alone);
+    assert_failed(&told[1], "limit-exceeded", "outbound_connections_max");
+}
+
+#[test]
+fn a_shared_connection_that_is_idle_makes_room_for_another() {
+    let (one, other) = (Speaking::new(), Speaking::new());
+    let plain = Elsewhere::telling("plain");
+    let server = fetcher(&[one.origin(), other.origin(), plain.origin()])
+        .arg("--outbound-connections-max", "1")
+        .start();
+    for agent in ["global", "kept", "new"] {
+        for call in [one.call("/"), other.call("/")] {
+            let mut call = call;
+            call["agent"] = json!(agent);
+            assert_told(&fetch_one(&server, call), "reached");
+        }
+        assert_told(&fetch_one(&server, call(&plain.authority())), "plain");
+    }
+    // One that is in use does not.
+    let told = fetch_together(
+        &server,
+        &[one.call_with("/stops", json!({ "timeout": 300 })), call(&plain.authority())],
+    );
     assert_failed(&told[1], "limit-exceeded", "outbound_connections_max");
 }
 

@@ -274,6 +274,13 @@ impl Agent {
         drop(old);
     }
 
+    /// Has others not share the connection any more that they would get.
+    pub fn unshare(&self, key: &Key) {
+        let old = self.0.state.lock().origins.get_mut(key).and_then(|connections| connections.shared.take());
+        // After the lock.
+        drop(old);
+    }
+
     /// What it has.
     pub fn stats(&self) -> Vec<OriginStats> {
         self.sweep();

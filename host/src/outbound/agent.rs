@@ -117,14 +117,14 @@ struct Connections {
 
 #[derive(Debug)]
 struct Free {
-    connection: Connection,
+    connection: Box<Connection>,
     until: Instant,
 }
 
 /// What is to be dropped once the state is not locked any more.
 #[derive(Debug, Default)]
 struct Dead {
-    free: Vec<Connection>,
+    free: Vec<Box<Connection>>,
     shared: Option<(Http2, Arc<Seat>)>,
 }
 
@@ -138,7 +138,7 @@ struct Waiting {
 #[derive(Debug)]
 pub enum Turn {
     /// A connection that served before.
-    Connection(Connection),
+    Connection(Box<Connection>),
     /// One of HTTP/2, to be shared.
     Shared(Http2, Arc<Seat>),
     /// The right to make one.
@@ -256,7 +256,7 @@ impl Agent {
     /// Takes a connection back whose exchange is over, if it can be used again:
     /// for the next that waits, or to be kept. `hint` is for how many seconds
     /// the server says that it keeps it.
-    pub fn put(&self, connection: Connection, hint: Option<u64>) {
+    pub fn put(&self, connection: Box<Connection>, hint: Option<u64>) {
         let rest = self.0.put(connection, hint);
         // After the lock.
         drop(rest);
@@ -401,7 +401,7 @@ impl Inner {
     }
 
     /// Returns what is to be dropped.
-    fn put(self: &Arc<Self>, mut connection: Connection, hint: Option<u64>) -> Option<Connection> {
+    fn put(self: &Arc<Self>, mut connection: Box<Connection>, hint: Option<u64>) -> Option<Box<Connection>> {
         let mut state = self.state.lock();
         let state = &mut *state;
         if connection.seat.life.is_cancelled() || !connection.http1.is_alive() {

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 pub use carrier::Below;
 
 use crate::outbound::agent::{Agent, Key};
-use crate::outbound::client::{Client, Way};
+use crate::outbound::client::{Client, Waiting};
 use crate::outbound::connect::Alpn;
 use crate::outbound::draft::{Draft, DraftLimits, Opening};
 use crate::outbound::error::OutboundError;
@@ -133,7 +133,7 @@ enum Stage {
     /// Nobody was asked for a connection.
     Unsent,
     /// A connection is on its way.
-    Waiting(Pin<Box<dyn Future<Output = Result<Way, OutboundError>> + Send>>),
+    Waiting(Waiting),
     /// It has one.
     Open(Carrier),
     /// The connection speaks another protocol.
@@ -242,7 +242,9 @@ impl ClientRequest {
     pub fn flush_headers(&self) -> Result<(), OutboundError> {
         let mut inner = self.0.lock();
         inner.check_alive()?;
-        Ok(inner.draft.fix()?)
+        inner.draft.fix()?;
+        inner.start_if_fixed();
+        Ok(())
     }
 
     /// Appends a piece of body. `bounded` refuses it when the buffer is at its
@@ -255,7 +257,9 @@ impl ClientRequest {
         inner.check_writable()?;
         inner.take_memory(piece.len())?;
         let unsent = inner.unsent();
-        Ok(inner.draft.write(piece, bounded, unsent)?)
+        inner.draft.write(piece, bounded, unsent)?;
+        inner.start_if_fixed();
+        Ok(())
     }
 
     /// Ends the request, with a last piece of body or without.
@@ -266,7 +270,9 @@ impl ClientRequest {
         let mut inner = self.0.lock();
         inner.check_alive()?;
         inner.take_memory(piece.as_ref().map_or(0, Vec::len))?;
-        Ok(inner.draft.end(piece)?)
+        inner.draft.end(piece)?;
+        inner.start_if_fixed();
+        Ok(())
     }
 
     /// Sets the trailers.
@@ -417,7 +423,9 @@ impl ClientRequest {
     pub fn poll_event(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        let continued = inner.continued && !inner.continue_told;
+        // One that the guest has not asked for is no news to it.
+        let expected = inner.draft.expects_continue();
+        let continued = inner.continued && !inner.continue_told && expected;
         let has_news = inner.failure.is_some() || !inner.interim.is_empty() || continued;
         if has_news || inner.head.is_some() || inner.check_begun().is_err() {
             return Poll::Ready(());

@@ -117,15 +117,25 @@ impl Inner {
         }
     }
 
+    /// Asks for a connection once the head is fixed: whoever counts sees it.
+    pub(super) fn start_if_fixed(&mut self) {
+        if self.draft.is_fixed() && matches!(self.stage, Stage::Unsent) {
+            self.start();
+        }
+    }
+
     /// Asks for a connection.
     fn start(&mut self) {
-        let takes_over = self.draft.method() == "CONNECT" || self.draft.fields().has("upgrade");
+        let takes_over = self.draft.method() == "CONNECT"
+            || self.draft.fields().has("upgrade")
+            || self.draft.expects_continue();
         let mut key = self.key.clone();
         if takes_over {
-            // RFC 9113 8.6: HTTP/2 has no upgrade; and a tunnel wants a
-            // connection of its own.
+            // RFC 9113 8.6: HTTP/2 has no upgrade; a tunnel wants a connection
+            // of its own; and hyper's client does not tell of a 100.
             if key.alpn == Alpn::Http2 {
-                let message = "an upgrade or CONNECT needs HTTP/1.1; leave the protocol out".to_owned();
+                let message =
+                    "an upgrade, CONNECT or Expect needs HTTP/1.1; leave the protocol out".to_owned();
                 return self.fail(MessageError::InvalidArg(message).into());
             }
             key.alpn = Alpn::Http1;
@@ -138,7 +148,7 @@ impl Inner {
         };
         match wanted.at_once() {
             Ok(way) => self.open(way),
-            Err(waiting) => self.stage = Stage::Waiting(Box::pin(waiting)),
+            Err(waiting) => self.stage = Stage::Waiting(waiting),
         }
     }
 
@@ -293,7 +303,8 @@ impl Inner {
 
     fn switch(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Open(Carrier::Http1(Connection { http1, seat })) => {
+            Stage::Open(Carrier::Http1(connection)) => {
+                let Connection { http1, seat } = *connection;
                 let (stream, buffer) = http1.into_tunnel();
                 self.stage = Stage::Tunnel(Tunnel::new(stream, buffer, seat));
                 self.complete = true;
@@ -324,7 +335,8 @@ impl Inner {
         let old = std::mem::replace(&mut self.stage, Stage::Over);
         self.stage = match old {
             // Its seat is there; another free connection may be as old.
-            Stage::Open(Carrier::Http1(Connection { http1, seat })) => {
+            Stage::Open(Carrier::Http1(connection)) => {
+                let Connection { http1, seat } = *connection;
                 drop(http1);
                 Stage::Waiting(Box::pin(wanted.connect(seat)))
             }
@@ -332,7 +344,7 @@ impl Inner {
                 drop(old);
                 match wanted.at_once() {
                     Ok(way) => Stage::Waiting(Box::pin(std::future::ready(Ok(way)))),
-                    Err(waiting) => Stage::Waiting(Box::pin(waiting)),
+                    Err(waiting) => Stage::Waiting(waiting),
                 }
             }
         };

@@ -191,10 +191,11 @@ impl Wanted {
                     return Ok(Way::Connection(connection));
                 }
                 Turn::Connection(connection) => drop(connection),
-                Turn::Shared(http2, seat) => {
-                    self.clearance.check(http2.peer().ip())?;
+                Turn::Shared(http2, seat) if self.clearance.check(http2.peer().ip()).is_ok() => {
                     return Ok(Way::Shared(http2, seat));
                 }
+                // Nobody gets it again; whoever has it may finish.
+                Turn::Shared(..) => self.agent.iter().for_each(|agent| agent.unshare(&self.key)),
                 Turn::Seat(seat) => return self.connect(seat).await,
                 Turn::Full(limit) if !self.client.agents.give_up_one() => {
                     return Err(OutboundError::Limit(limit));

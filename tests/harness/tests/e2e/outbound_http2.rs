@@ -17,14 +17,15 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use innkeeper_harness::DEADLINE;
 use innkeeper_harness::configured::ConfiguredHost;
+use innkeeper_harness::dns::{Answer, DnsServer};
 use innkeeper_harness::pulse::Pulse;
 use innkeeper_harness::server::Server;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::elsewhere::{
-    assert_failed, assert_told, call_with, error_of, fetch_from, fetch_one, fetch_together, fetcher,
-    wait_refusals,
+    Elsewhere, assert_failed, assert_told, call, call_with, error_of, fetch_from, fetch_one, fetch_together,
+    fetcher, wait_refusals,
 };
 use crate::inns::{app, start, with_cache};
 use crate::support::lasts;
@@ -50,8 +51,13 @@ type Body = BoxBody<Bytes, Infallible>;
 impl Speaking {
     #[track_caller]
     fn new() -> Self {
+        Self::at("127.0.0.1:0")
+    }
+
+    #[track_caller]
+    fn at(address: &str) -> Self {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let (seen, pulse) = (Arc::<Mutex<Seen>>::default(), Pulse::default());
         let speaking = Speaking { address, seen: seen.clone(), pulse: pulse.clone() };
@@ -176,6 +182,31 @@ fn a_shared_connection_does_not_outlive_its_grant() {
 }
 
 #[test]
+fn a_shared_connection_that_is_not_allowed_any_more_gives_way_to_one_that_is() {
+    // On all addresses of this machine.
+    let elsewhere = Speaking::at("0.0.0.0:0");
+    let port = elsewhere.address.port();
+    let dns = DnsServer::start().expect("a free port");
+    dns.set("a.example", [Answer::of(0, &["127.0.0.2"]), Answer::of(0, &["127.0.0.3"])]);
+    let configured = |address: &str| {
+        let entries = json!([format!("http://a.example:{port}"), address]);
+        let app = app("one", "fetch", &format!("outbound = {entries}\n"));
+        format!("[outbound]\nnameservers = [\"{}\"]\n{app}", dns.address())
+    };
+    let host = start(&configured("127.0.0.2"));
+    let ask = || {
+        let call = elsewhere.call_with("/", json!({ "authority": format!("a.example:{port}") }));
+        fetch_from(&host.running, "one.example", "/", &[call]).remove(0)
+    };
+    assert_eq!(ask()["peer"], format!("127.0.0.2:{port}"));
+    host.rewrite(&with_cache(&configured("127.0.0.3")));
+    assert!(ConfiguredHost::is_in_effect(&host.reload()));
+    assert_eq!(ask()["peer"], format!("127.0.0.3:{port}"));
+    elsewhere.wait_ended(1);
+    assert_eq!((&ask()["reused"], elsewhere.connections()), (&json!(true), 2));
+}
+
+#[test]
 fn one_connection_is_one_however_many_use_it() {
     let elsewhere = Speaking::new();
     let server = limited(&elsewhere, ("--outbound-connections-max", "1")).start();
@@ -187,6 +218,29 @@ fn one_connection_is_one_however_many_use_it() {
     let mut alone = vec![elsewhere.call_with("/stops", json!({ "timeout": 300 }))];
     alone.push(elsewhere.call_with("/", json!({ "agent": "none" })));
     let told = fetch_together(&server, &alone);
+    assert_failed(&told[1], "limit-exceeded", "outbound_connections_max");
+}
+
+#[test]
+fn a_shared_connection_that_is_idle_makes_room_for_another() {
+    let (one, other) = (Speaking::new(), Speaking::new());
+    let plain = Elsewhere::telling("plain");
+    let server = fetcher(&[one.origin(), other.origin(), plain.origin()])
+        .arg("--outbound-connections-max", "1")
+        .start();
+    for agent in ["global", "kept", "new"] {
+        for call in [one.call("/"), other.call("/")] {
+            let mut call = call;
+            call["agent"] = json!(agent);
+            assert_told(&fetch_one(&server, call), "reached");
+        }
+        assert_told(&fetch_one(&server, call(&plain.authority())), "plain");
+    }
+    // One that is in use does not.
+    let told = fetch_together(
+        &server,
+        &[one.call_with("/stops", json!({ "timeout": 300 })), call(&plain.authority())],
+    );
     assert_failed(&told[1], "limit-exceeded", "outbound_connections_max");
 }
 

@@ -124,6 +124,7 @@ struct Free {
 /// What is to be dropped once the state is not locked any more.
 #[derive(Debug, Default)]
 struct Dead {
+    #[expect(clippy::vec_box, reason = "they are boxed already, and go as they are")]
     free: Vec<Box<Connection>>,
     shared: Option<(Http2, Arc<Seat>)>,
 }

@@ -117,8 +117,16 @@ struct Connections {
 
 #[derive(Debug)]
 struct Free {
-    connection: Connection,
+    connection: Box<Connection>,
     until: Instant,
+}
+
+/// What is to be dropped once the state is not locked any more.
+#[derive(Debug, Default)]
+struct Dead {
+    #[expect(clippy::vec_box, reason = "they are boxed already, and go as they are")]
+    free: Vec<Box<Connection>>,
+    shared: Option<(Http2, Arc<Seat>)>,
 }
 
 #[derive(Debug)]
@@ -131,7 +139,7 @@ struct Waiting {
 #[derive(Debug)]
 pub enum Turn {
     /// A connection that served before.
-    Connection(Connection),
+    Connection(Box<Connection>),
     /// One of HTTP/2, to be shared.
     Shared(Http2, Arc<Seat>),
     /// The right to make one.
@@ -207,14 +215,14 @@ impl Agent {
 
     /// A connection, the right to make one, or a place in the queue.
     pub fn take(&self, key: &Key) -> Result<Turn, oneshot::Receiver<Turn>> {
-        let mut dead = Vec::new();
+        let mut dead = Dead::default();
         let taken = self.take_from(key, &mut dead);
         // After the lock.
         drop(dead);
         taken
     }
 
-    fn take_from(&self, key: &Key, dead: &mut Vec<Connection>) -> Result<Turn, oneshot::Receiver<Turn>> {
+    fn take_from(&self, key: &Key, dead: &mut Dead) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = self.0.state.lock();
         let now = Instant::now();
         let fifo = state.options.scheduling == Scheduling::Fifo;
@@ -232,12 +240,12 @@ impl Agent {
                     connections.busy += 1;
                     return Ok(Turn::Connection(connection));
                 }
-                dead.push(connection);
+                dead.free.push(connection);
             }
         }
         // Those that wait come first; the dead make room only when they go.
         let ahead = state.queue.iter().any(|waiting| waiting.key == *key && !waiting.turn.is_closed());
-        if !ahead && state.has_room(key, dead.len()) {
+        if !ahead && state.has_room(key, dead.free.len()) {
             return Ok(self.0.seat(&mut state, key));
         }
         let (turn, receiver) = oneshot::channel();
@@ -249,7 +257,7 @@ impl Agent {
     /// Takes a connection back whose exchange is over, if it can be used again:
     /// for the next that waits, or to be kept. `hint` is for how many seconds
     /// the server says that it keeps it.
-    pub fn put(&self, connection: Connection, hint: Option<u64>) {
+    pub fn put(&self, connection: Box<Connection>, hint: Option<u64>) {
         let rest = self.0.put(connection, hint);
         // After the lock.
         drop(rest);
@@ -264,6 +272,13 @@ impl Agent {
             old = connections.shared.replace((http2, seat));
         }
         drop(state);
+        drop(old);
+    }
+
+    /// Has others not share the connection any more that they would get.
+    pub fn unshare(&self, key: &Key) {
+        let old = self.0.state.lock().origins.get_mut(key).and_then(|connections| connections.shared.take());
+        // After the lock.
         drop(old);
     }
 
@@ -329,7 +344,7 @@ impl Agent {
 
     /// Closes the free connection that has waited longest, if there is one.
     pub fn give_up_one(&self) -> bool {
-        let mut dead = Vec::new();
+        let mut dead = Dead::default();
         self.0.give_up_one(&mut self.0.state.lock(), &mut dead);
         !dead.is_empty()
     }
@@ -387,7 +402,7 @@ impl Inner {
     }
 
     /// Returns what is to be dropped.
-    fn put(self: &Arc<Self>, mut connection: Connection, hint: Option<u64>) -> Option<Connection> {
+    fn put(self: &Arc<Self>, mut connection: Box<Connection>, hint: Option<u64>) -> Option<Box<Connection>> {
         let mut state = self.state.lock();
         let state = &mut *state;
         if connection.seat.life.is_cancelled() || !connection.http1.is_alive() {
@@ -441,17 +456,21 @@ impl Inner {
 
     /// Closes a free connection of another origin if only the sum of all keeps
     /// the next in line from a seat.
-    fn make_room(&self, state: &mut State, dead: &mut Vec<Connection>) {
+    fn make_room(&self, state: &mut State, dead: &mut Dead) {
         let total_max = state.options.max_total_sockets.unwrap_or(u32::MAX);
         if state.total >= total_max && dead.is_empty() {
             self.give_up_one(state, dead);
         }
     }
 
-    fn give_up_one(&self, state: &mut State, dead: &mut Vec<Connection>) {
+    fn give_up_one(&self, state: &mut State, dead: &mut Dead) {
         let oldest = state.origins.values_mut().filter(|connections| !connections.free.is_empty());
         let oldest = oldest.min_by_key(|connections| connections.free.front().map(|free| free.until));
-        dead.extend(oldest.and_then(|connections| connections.free.pop_front()).map(|free| free.connection));
+        if let Some(free) = oldest.and_then(|connections| connections.free.pop_front()) {
+            return dead.free.push(free.connection);
+        }
+        let mut shared = state.origins.values_mut().map(|connections| &mut connections.shared);
+        dead.shared = shared.find_map(|shared| shared.take_if(|(http2, _)| http2.is_idle()));
     }
 }
 
@@ -463,6 +482,12 @@ impl State {
         let leaving = u32::try_from(leaving).unwrap_or(u32::MAX);
         busy < self.options.max_sockets.unwrap_or(u32::MAX)
             && self.total.saturating_sub(leaving) < self.options.max_total_sockets.unwrap_or(u32::MAX)
+    }
+}
+
+impl Dead {
+    fn is_empty(&self) -> bool {
+        self.free.is_empty() && self.shared.is_none()
     }
 }
 

@@ -41,7 +41,7 @@ impl Agents {
     }
 
     /// Has free connections looked after for as long as there are any. To be
-    /// called when one is given back.
+    /// called when one is given back, or is there to be shared.
     pub fn look_after_free(self: &Arc<Self>) {
         if self.means.begin_sweeping() {
             tokio::spawn(sweep_while_needed(Arc::downgrade(self)));

@@ -1,6 +1,7 @@
 //! What an app may do towards others: where to, with which agents, at what
 //! cost. One for each version of an app; the agents are the app's.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::time::timeout;
@@ -37,10 +38,13 @@ pub struct Client {
 #[derive(Debug)]
 pub enum Way {
     /// A connection for this request.
-    Connection(Connection),
+    Connection(Box<Connection>),
     /// One of HTTP/2, shared.
     Shared(Http2, Arc<Seat>),
 }
+
+/// A [`Way`] that is not there yet.
+pub type Waiting = Pin<Box<dyn Future<Output = Result<Way, OutboundError>> + Send>>;
 
 /// All that it takes to get a [`Way`].
 #[derive(Clone)]
@@ -151,14 +155,14 @@ impl Wanted {
     ///
     /// # Errors
     /// The future that gets one, if there is none yet.
-    pub fn at_once(self) -> Result<Way, impl Future<Output = Result<Way, OutboundError>> + Send> {
+    pub fn at_once(self) -> Result<Way, Waiting> {
         let turn = self.agent.as_ref().map(|agent| agent.take(&self.key));
         match turn {
             Some(Ok(Turn::Connection(connection))) if self.allows(&connection) => {
                 Ok(Way::Connection(connection))
             }
-            Some(Ok(Turn::Connection(_))) | None => Err(self.get(None)),
-            Some(turn) => Err(self.get(Some(turn))),
+            Some(Ok(Turn::Connection(_))) | None => Err(Box::pin(self.get(None))),
+            Some(turn) => Err(Box::pin(self.get(Some(turn)))),
         }
     }
 
@@ -187,10 +191,11 @@ impl Wanted {
                     return Ok(Way::Connection(connection));
                 }
                 Turn::Connection(connection) => drop(connection),
-                Turn::Shared(http2, seat) => {
-                    self.clearance.check(http2.peer().ip())?;
+                Turn::Shared(http2, seat) if self.clearance.check(http2.peer().ip()).is_ok() => {
                     return Ok(Way::Shared(http2, seat));
                 }
+                // Nobody gets it again; whoever has it may finish.
+                Turn::Shared(..) => self.agent.iter().for_each(|agent| agent.unshare(&self.key)),
                 Turn::Seat(seat) => return self.connect(seat).await,
                 Turn::Full(limit) if !self.client.agents.give_up_one() => {
                     return Err(OutboundError::Limit(limit));
@@ -232,12 +237,13 @@ impl Wanted {
         let connected = client.connector.connect(&key.origin, clearance, key.alpn, delay).await?;
         client.tally().note_connection();
         if !connected.http2 {
-            return Ok(Way::Connection(Connection { http1: Http1::new(connected.stream), seat }));
+            return Ok(Way::Connection(Box::new(Connection { http1: Http1::new(connected.stream), seat })));
         }
         let http2 = Http2::handshake(connected.stream, client.head_limits(None)).await?;
         let seat = Arc::new(seat);
         if let Some(agent) = agent {
             agent.share(http2.clone(), seat.clone());
+            client.agents.look_after_free();
         }
         Ok(Way::Shared(http2, seat))
     }

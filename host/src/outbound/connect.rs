@@ -146,3 +146,6 @@ fn why(origin: &Origin, failures: Vec<Failure>) -> OutboundError {
         _ => OutboundError::Connect(format!("cannot connect to {origin}: {}", tried.join("; "))),
     }
 }
+
+#[cfg(test)]
+mod tests;

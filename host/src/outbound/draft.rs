@@ -180,7 +180,7 @@ impl Draft {
     }
 
     fn says(&self, name: &str, word: &[u8]) -> bool {
-        self.fields.get(name).unwrap_or_default().iter().any(|value| contains_word(value, word))
+        self.fields.values(name).any(|value| contains_word(value, word))
     }
 
     /// The headers, to be changed.
@@ -341,7 +341,7 @@ impl Draft {
 
     /// The framing: what the guest says in its headers, or `otherwise`.
     fn plan(&self, otherwise: Framing) -> Result<Framing, MessageError> {
-        if self.fields.get("host").is_some_and(|values| values.len() > 1) {
+        if self.fields.values("host").count() > 1 {
             let message = "Host must have one value (RFC 9112 3.2)".to_owned();
             return Err(MessageError::InvalidHeaderValue(message));
         }
@@ -401,7 +401,8 @@ fn set_all(fields: &mut Fields, lines: Vec<Line>, limits: FieldLimits) -> Result
                 let joined = [first, &value].join(&b"; "[..]);
                 fields.set(&name, vec![joined], limits)?;
             }
-            _ => fields.append(&name, vec![value], limits)?,
+            // In its place and its spelling (Node: headers as an array).
+            _ => fields.push(&name, value, limits)?,
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ use bytes::{Buf, BytesMut};
 use crate::outbound::draft::{Draft, Framing};
 use crate::outbound::error::OutboundError;
 use crate::outbound::stream::Stream;
+use crate::outbound::tls::fault;
 use crate::wire::error::ClientFault;
 use crate::wire::http1::body::{Body, BodyError, Room, Source};
 use crate::wire::http1::fields::Line;
@@ -180,7 +181,7 @@ impl Http1 {
     /// read. Dropping it loses nothing.
     ///
     /// # Errors
-    /// `HangUp` if the connection ends first; `Parse`, `Limit`.
+    /// `HangUp` if the connection ends first; `Tls`, `Parse`, `Limit`.
     pub fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -200,7 +201,9 @@ impl Http1 {
             }
             match ready!(self.stream.poll_read(cx, &mut self.buffer, READ_BYTES)) {
                 Ok(1..) => {}
-                Ok(0) | Err(_) => return Poll::Ready(Err(OutboundError::HangUp)),
+                Ok(0) => return Poll::Ready(Err(OutboundError::HangUp)),
+                // The server's verdict on the host's certificate may come now.
+                Err(error) => return Poll::Ready(Err(fault(&error))),
             }
         }
     }

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 pub use carrier::Below;
 
 use crate::outbound::agent::{Agent, Key};
-use crate::outbound::client::{Client, Way};
+use crate::outbound::client::{Client, Waiting};
 use crate::outbound::connect::Alpn;
 use crate::outbound::draft::{Draft, DraftLimits, Opening};
 use crate::outbound::error::OutboundError;
@@ -113,7 +113,8 @@ struct Inner {
     below: Option<Below>,
     no_delay: Option<bool>,
     socket_keep_alive: Option<(bool, Duration)>,
-    continued: bool,
+    /// How many 100 have come.
+    continues: usize,
     continue_told: bool,
     interim: VecDeque<Interim>,
     head: Option<Arc<ResponseHead>>,
@@ -123,6 +124,8 @@ struct Inner {
     trailers: Vec<Line>,
     failure: Option<OutboundError>,
     doomed: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Bytes of heads and trailers that wait for the guest.
+    held: usize,
     charge: Charge,
 }
 
@@ -131,7 +134,7 @@ enum Stage {
     /// Nobody was asked for a connection.
     Unsent,
     /// A connection is on its way.
-    Waiting(Pin<Box<dyn Future<Output = Result<Way, OutboundError>> + Send>>),
+    Waiting(Waiting),
     /// It has one.
     Open(Carrier),
     /// The connection speaks another protocol.
@@ -191,7 +194,7 @@ impl ClientRequest {
             below: None,
             no_delay: None,
             socket_keep_alive: None,
-            continued: false,
+            continues: 0,
             continue_told: false,
             interim: VecDeque::new(),
             head: None,
@@ -200,6 +203,7 @@ impl ClientRequest {
             trailers: Vec::new(),
             failure: None,
             doomed: None,
+            held: 0,
         };
         Ok(ClientRequest(Arc::new(Mutex::new(inner))))
     }
@@ -239,7 +243,9 @@ impl ClientRequest {
     pub fn flush_headers(&self) -> Result<(), OutboundError> {
         let mut inner = self.0.lock();
         inner.check_alive()?;
-        Ok(inner.draft.fix()?)
+        inner.draft.fix()?;
+        inner.start_if_fixed();
+        Ok(())
     }
 
     /// Appends a piece of body. `bounded` refuses it when the buffer is at its
@@ -252,7 +258,9 @@ impl ClientRequest {
         inner.check_writable()?;
         inner.take_memory(piece.len())?;
         let unsent = inner.unsent();
-        Ok(inner.draft.write(piece, bounded, unsent)?)
+        inner.draft.write(piece, bounded, unsent)?;
+        inner.start_if_fixed();
+        Ok(())
     }
 
     /// Ends the request, with a last piece of body or without.
@@ -263,7 +271,9 @@ impl ClientRequest {
         let mut inner = self.0.lock();
         inner.check_alive()?;
         inner.take_memory(piece.as_ref().map_or(0, Vec::len))?;
-        Ok(inner.draft.end(piece)?)
+        inner.draft.end(piece)?;
+        inner.start_if_fixed();
+        Ok(())
     }
 
     /// Sets the trailers.
@@ -386,11 +396,11 @@ impl ClientRequest {
     pub fn poll_continue(&self, cx: &mut Context<'_>) -> Poll<Result<bool, OutboundError>> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        if !inner.continued {
+        if inner.continues == 0 {
             ready!(inner.poll_head(cx))?;
         }
         inner.continue_told = true;
-        Poll::Ready(Ok(inner.continued))
+        Poll::Ready(Ok(inner.continues > 0))
     }
 
     /// Waits for the next interim response; none once the response has come.
@@ -400,11 +410,11 @@ impl ClientRequest {
     pub fn poll_information(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Interim>, OutboundError>> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        if let Some(interim) = inner.interim.pop_front() {
+        if let Some(interim) = inner.take_interim() {
             return Poll::Ready(Ok(Some(interim)));
         }
         let head = inner.poll_head(cx);
-        match inner.interim.pop_front() {
+        match inner.take_interim() {
             Some(interim) => Poll::Ready(Ok(Some(interim))),
             None => head.map_ok(|_| None),
         }
@@ -414,7 +424,9 @@ impl ClientRequest {
     pub fn poll_event(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.0.lock();
         inner.drive(cx);
-        let continued = inner.continued && !inner.continue_told;
+        // One that the guest has not asked for is no news to it.
+        let expected = inner.draft.expects_continue();
+        let continued = inner.continues > 0 && !inner.continue_told && expected;
         let has_news = inner.failure.is_some() || !inner.interim.is_empty() || continued;
         if has_news || inner.head.is_some() || inner.check_begun().is_err() {
             return Poll::Ready(());

@@ -131,6 +131,11 @@ impl Asked {
         if nameservers.is_empty() {
             return Self::of_system();
         }
+        let servers = resolver(Self::config(nameservers), ResolverOpts::default());
+        Asked { hosts: Hosts::default(), servers }
+    }
+
+    fn config(nameservers: &[SocketAddr]) -> ResolverConfig {
         let servers = nameservers.iter().map(|server| {
             let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
             for connection in &mut connections {
@@ -138,8 +143,7 @@ impl Asked {
             }
             NameServerConfig::new(server.ip(), true, connections)
         });
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
-        Asked { hosts: Hosts::default(), servers: resolver(config, ResolverOpts::default()) }
+        ResolverConfig::from_parts(None, Vec::new(), servers.collect())
     }
 
     fn of_system() -> Self {
@@ -194,3 +198,6 @@ fn why(answers: &[Result<Lookup, NetError>]) -> String {
     }
     absent.to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,7 +197,7 @@ impl Stream {
         }
     }
 
-    fn tcp(&self) -> &TcpStream {
+    pub(super) fn tcp(&self) -> &TcpStream {
         match &self.io {
             Io::Plain(tcp) => tcp,
             Io::Tls(tls) => tls.get_ref().0,
@@ -273,3 +273,6 @@ impl AsyncWrite for Stream {
         Stream::poll_shutdown(&mut self, cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,7 +130,8 @@ impl TlsIdentity {
     /// spoken on it. Dropping it drops the connection.
     ///
     /// # Errors
-    /// `Tls`; `HangUp` if the server goes away meanwhile.
+    /// `Tls`; `Connect` if only HTTP/2 is wanted and the server does not agree;
+    /// `HangUp` if the server goes away meanwhile.
     pub async fn handshake(
         &self,
         tcp: TcpStream,
@@ -145,12 +146,17 @@ impl TlsIdentity {
         };
         let connector = TlsConnector::from(self.config()?);
         let offered = offered.iter().map(|protocol| protocol.to_vec()).collect();
-        let tls = connector.with_alpn(offered).connect(name, tcp).await.map_err(|error| fault(&error))?;
+        let is_disagreement = |error| alpn == Alpn::Http2 && fault::is_of_protocol(error);
+        let disagrees = || OutboundError::Connect(format!("{host} does not speak HTTP/2"));
+        let tls = match connector.with_alpn(offered).connect(name, tcp).await {
+            Err(error) if is_disagreement(&error) => return Err(disagrees()),
+            tls => tls.map_err(|error| fault(&error))?,
+        };
         let http2 = tls.get_ref().1.alpn_protocol() == Some(HTTP2);
         // A server that knows nothing of ALPN agrees to nothing, and speaks
         // HTTP/1.1.
         if alpn == Alpn::Http2 && !http2 {
-            return Err(OutboundError::Tls(format!("{host} does not speak HTTP/2")));
+            return Err(disagrees());
         }
         Ok((tls, http2))
     }
@@ -214,3 +220,6 @@ fn certified_key(certificate: &PemFile, key: &PemFile) -> Result<CertifiedKey> {
             .with_context(|| format!("the first certificate in {certificate} is none; give another")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@
 pub mod bytes;
 pub mod chromium;
 pub mod configured;
+pub mod dns;
 pub mod golden;
 pub mod guests;
 pub mod logs;
@@ -18,6 +19,9 @@ pub mod node_cases;
 pub mod process;
 pub mod pulse;
 pub mod server;
+pub mod servers;
+pub mod tls;
+pub mod upstream;
 pub mod wire;
 pub mod workspace;
 

@@ -65,6 +65,12 @@ impl Client {
             Ok(stream) => stream,
             Err(error) => panic!("cannot connect to {address}: {error}"),
         };
+        Self::over(stream)
+    }
+
+    /// The other side of a connection that was accepted: it says and shows
+    /// bytes in the same way.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         // Each `send` is a segment of its own.
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
         Self { stream, pending: Vec::new(), consumed: Vec::new(), end: None, within: DEADLINE }
@@ -157,6 +163,20 @@ impl Client {
         self.take(len)
     }
 
+    /// Waits until `needle` has come, and leaves it to be read.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come.
+    #[track_caller]
+    pub fn wait_until(&mut self, needle: impl AsRef<[u8]>) -> &mut Self {
+        let needle = needle.as_ref();
+        let wanted = format!("`{}`", needle.escape_ascii());
+        let end_of = end_of(needle);
+        self.wait(&wanted, |pending, _| end_of(pending));
+        self
+    }
+
     /// Reads up to and with `needle`, or to the end of the connection; whether
     /// it came.
     ///
@@ -206,6 +226,27 @@ impl Client {
     #[track_caller]
     pub fn read_response_to_head(&mut self) -> Message {
         self.response(true)
+    }
+
+    /// Reads one request, where the peer is a client.
+    ///
+    /// # Panics
+    ///
+    /// If none comes, or what comes is none.
+    #[track_caller]
+    pub fn read_request(&mut self) -> Message {
+        let found = self.wait("a request", |pending, _| match message::request(pending) {
+            Ok(Some((message, len))) if message.complete => Some(Ok((message, len))),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        });
+        match found {
+            Ok((message, len)) => {
+                self.take(len);
+                message
+            }
+            Err(error) => panic!("no request, {error}:\n{}", show(&self.pending)),
+        }
     }
 
     /// Sends bytes, and reads one response.
@@ -293,7 +334,7 @@ impl Client {
                 return found;
             }
             let why = match self.end {
-                Some(end) => Some(format!("the server ended the connection ({end:?})")),
+                Some(end) => Some(format!("the peer ended the connection ({end:?})")),
                 None => self.read_some(deadline).err(),
             };
             if let Some(why) = why {

@@ -3,8 +3,10 @@
 
 mod bench;
 mod chromium;
+mod debian;
 mod node_cases;
 mod run;
+mod servers;
 mod test;
 
 use std::process::ExitCode;

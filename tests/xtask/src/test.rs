@@ -1,46 +1,58 @@
 //! `cargo xtask test`: every check there is, one after another, as CI runs it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use innkeeper_harness::chromium::VARIABLE;
+use innkeeper_harness::servers::{NGINX, NODE};
 use innkeeper_harness::workspace::{cargo, command_line};
 use innkeeper_harness::{guests, workspace};
 
 use crate::chromium::chromium;
+use crate::servers::{Servers, servers};
 
 /// Check and test everything, as CI does
 #[derive(clap::Args)]
 pub struct Args {
     /// Whether to run the test that drives Chromium, which is installed if
     /// there is none and that can be done
-    #[arg(long, value_enum, default_value_t = Browser::IfThere)]
-    browser: Browser,
+    #[arg(long, value_enum, default_value_t = Others::IfThere)]
+    browser: Others,
+    /// Whether to run the tests against nginx and Node; nginx is installed if
+    /// there is none and that can be done
+    #[arg(long, value_enum, default_value_t = Others::IfThere)]
+    servers: Others,
 }
 
+/// Whether to run tests that need programs of others.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Browser {
-    /// If there is one or it can be installed; otherwise say that it was not
+enum Others {
+    /// If they are there or can be installed; otherwise say that they were not
     IfThere,
-    /// Fail without one
+    /// Fail without them
     Required,
-    /// Leave it out
+    /// Leave these tests out
     Off,
 }
 
-impl Browser {
-    /// The executable; none if the test is to be left out.
-    fn find(self) -> Result<Option<PathBuf>> {
+impl Others {
+    /// What `find` finds; none if the tests are to be left out, `which` they
+    /// are.
+    fn find<T>(self, which: &str, find: fn() -> Result<T>) -> Result<Option<T>> {
         match self {
-            Browser::Off => Ok(None),
-            Browser::Required => chromium().map(Some),
-            Browser::IfThere => Ok(chromium()
-                .inspect_err(|error| println!("the test in a browser is left out: {error:#}\n"))
-                .ok()),
+            Others::Off => Ok(None),
+            Others::Required => find().map(Some),
+            Others::IfThere => Ok(find().inspect_err(|error| println!("{which} left out: {error:#}\n")).ok()),
         }
     }
+}
+
+/// Programs of others that there are.
+struct Found {
+    browser: Option<PathBuf>,
+    servers: Option<Servers>,
 }
 
 /// One check.
@@ -53,8 +65,11 @@ struct Step {
 pub fn test(args: &Args) -> Result<()> {
     let begun = Instant::now();
     guests::ensure_target()?;
-    let browser = args.browser.find()?;
-    for mut step in steps(browser.as_deref())? {
+    let found = Found {
+        browser: args.browser.find("the test in a browser is", chromium)?,
+        servers: args.servers.find("the tests against nginx and Node are", servers)?,
+    };
+    for mut step in steps(&found)? {
         println!("── {}: {}", step.name, command_line(&step.command));
         let begun = Instant::now();
         if workspace::run(&mut step.command).is_err() {
@@ -62,12 +77,17 @@ pub fn test(args: &Args) -> Result<()> {
         }
         println!("── {}: {:.1} s\n", step.name, begun.elapsed().as_secs_f32());
     }
-    let but = if browser.is_none() { " but that in a browser" } else { "" };
+    let but = match (&found.browser, &found.servers) {
+        (Some(_), Some(_)) => "",
+        (None, Some(_)) => " but that in a browser",
+        (Some(_), None) => " but those against nginx and Node",
+        (None, None) => " but those in a browser and against nginx and Node",
+    };
     println!("all checks{but} passed in {:.0} s", begun.elapsed().as_secs_f32());
     Ok(())
 }
 
-fn steps(browser: Option<&Path>) -> Result<Vec<Step>> {
+fn steps(found: &Found) -> Result<Vec<Step>> {
     let host = workspace::target_dir()?.join("debug/innkeeper");
     let step = |name, command| Step { name, command };
     let mut steps = vec![
@@ -78,7 +98,7 @@ fn steps(browser: Option<&Path>) -> Result<Vec<Step>> {
         // All targets at once, so that the tests and the binary that they start
         // have the same features, and the sandbox is compiled once.
         step("build", task(&["build", "--all-targets"])),
-        step("tests", with(tests(browser), "INNKEEPER_BIN", &host.to_string_lossy())),
+        step("tests", with(tests(found), "INNKEEPER_BIN", &host.to_string_lossy())),
         step(
             "documentation",
             with(
@@ -96,11 +116,24 @@ fn steps(browser: Option<&Path>) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-fn tests(browser: Option<&Path>) -> Command {
-    match browser {
-        Some(path) => with(task(&["test"]), VARIABLE, &path.to_string_lossy()),
-        None => task(&["test", "--", "--skip", "browser::"]),
+fn tests(found: &Found) -> Command {
+    let mut command = task(&["test"]);
+    let mut left_out = Vec::new();
+    match &found.browser {
+        Some(path) => command = with(command, VARIABLE, &path.to_string_lossy()),
+        None => left_out.extend(["--skip", "browser::"]),
     }
+    match &found.servers {
+        Some(Servers { nginx, node }) => {
+            command = with(command, NGINX.variable, &nginx.to_string_lossy());
+            command = with(command, NODE.variable, &node.to_string_lossy());
+        }
+        None => left_out.extend(["--skip", "client_servers::"]),
+    }
+    if !left_out.is_empty() {
+        command.arg("--").args(left_out);
+    }
+    command
 }
 
 /// Guests are linted as what they are: components, with all that they can

@@ -143,7 +143,12 @@ impl HostClientRequest for HostState {
     }
 
     fn get_header(&mut self, own: Own, name: String) -> Result<Option<Vec<Vec<u8>>>> {
-        self.look_at(&own, |request| request.look_at_fields(|fields| fields.get(&name).map(<[_]>::to_vec)))
+        self.look_at(&own, |request| {
+            request.look_at_fields(|fields| {
+                let values = || fields.values(&name).map(<[u8]>::to_vec).collect();
+                fields.has(&name).then(values)
+            })
+        })
     }
 
     fn has_header(&mut self, own: Own, name: String) -> Result<bool> {

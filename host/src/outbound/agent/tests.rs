@@ -16,12 +16,12 @@ fn key(host: &str) -> Key {
 }
 
 /// A connection for a seat, and the server's end of it.
-async fn connected(turn: Turn) -> (Connection, TcpStream) {
+async fn connected(turn: Turn) -> (Box<Connection>, TcpStream) {
     let Turn::Seat(seat) = turn else { panic!("no seat but {turn:?}") };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (server, _) = listener.accept().await.unwrap();
-    (Connection { http1: Http1::new(Stream::plain(stream).unwrap()), seat }, server)
+    (Box::new(Connection { http1: Http1::new(Stream::plain(stream).unwrap()), seat }), server)
 }
 
 fn numbers(agent: &Agent) -> Vec<(u32, u32, u32)> {

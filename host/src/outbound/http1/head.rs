@@ -96,6 +96,8 @@ impl ResponseHead {
 #[derive(Debug, Default)]
 pub struct Scanner {
     scanned: usize,
+    /// Bytes of whole lines that are in order.
+    checked: usize,
 }
 
 impl Scanner {
@@ -116,10 +118,12 @@ impl Scanner {
         let Some(found) = found else {
             self.scanned = buffer.len();
             // Garbage without an end is told from a slow head.
-            check_lines(buffer.get(..last_line(buffer)).unwrap_or_default())?;
+            let whole = last_line(buffer).max(self.checked);
+            check_lines(buffer.get(self.checked..whole).unwrap_or_default())?;
+            self.checked = whole;
             return if buffer.len() > limits.raw_bytes_max() { Err(TOO_LARGE) } else { Ok(None) };
         };
-        self.scanned = 0;
+        *self = Scanner::default();
         let raw = buffer.split_to(from + found + 4);
         if raw.len() > limits.raw_bytes_max() {
             return Err(TOO_LARGE);

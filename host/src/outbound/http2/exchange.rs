@@ -253,7 +253,8 @@ impl Http2Exchange {
     pub fn take_replay(&mut self, method: &str) -> Option<Vec<Vec<u8>>> {
         let Stage::Failed(failure) = &self.stage else { return None };
         let harmless = matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE");
-        if !failure.untouched && !(failure.broken && self.reused && harmless) {
+        let may_be_repeated = failure.broken && self.reused && harmless;
+        if !failure.untouched && !may_be_repeated {
             return None;
         }
         let pieces = self.replay.take()?;

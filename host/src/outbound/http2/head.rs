@@ -64,17 +64,17 @@ fn target(path: &str) -> Result<PathAndQuery, OutboundError> {
 
 fn fields(draft: &Draft) -> Result<HeaderMap, OutboundError> {
     let lines = draft.fields();
-    let connection = lines.get("connection").unwrap_or_default();
+    let connection: Vec<_> = lines.values("connection").collect();
     let mut map = HeaderMap::new();
     for name in lines.names() {
-        let values = lines.get(&name).unwrap_or_default();
+        let mut values = lines.values(&name);
         match name.as_str() {
             "host" => {}
             name if OF_HTTP1.contains(&name) => {}
-            name if is_named_by(connection, name) => {}
+            name if is_named_by(&connection, name) => {}
             "content-length" => put_length(&mut map, draft)?,
             "te" => {
-                if values.iter().any(|value| contains_word(value, b"trailers")) {
+                if values.any(|value| contains_word(value, b"trailers")) {
                     append(&mut map, TE, HeaderValue::from_static("trailers"))?;
                 }
             }
@@ -94,7 +94,7 @@ fn fields(draft: &Draft) -> Result<HeaderMap, OutboundError> {
 
 /// Whether `Connection` says that a field is for the next hop only
 /// (RFC 9110 7.6.1).
-fn is_named_by(connection: &[Vec<u8>], name: &str) -> bool {
+fn is_named_by(connection: &[&[u8]], name: &str) -> bool {
     connection.iter().flat_map(|value| list(value)).any(|member| member.eq_ignore_ascii_case(name.as_bytes()))
 }
 

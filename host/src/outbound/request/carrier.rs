@@ -20,7 +20,7 @@ use crate::wire::http1::head::HeadLimits;
 /// What carries a request.
 #[derive(Debug)]
 pub(super) enum Carrier {
-    Http1(Connection),
+    Http1(Box<Connection>),
     Http2(Http2Exchange, Arc<Seat>),
 }
 
@@ -65,10 +65,10 @@ impl Below {
 }
 
 macro_rules! of_both {
-    ($carrier:expr, $either:ident => $call:expr) => {
+    ($carrier:expr, $method:ident($($argument:expr),*)) => {
         match $carrier {
-            Carrier::Http1(Connection { http1: $either, .. }) => $call,
-            Carrier::Http2($either, _) => $call,
+            Carrier::Http1(connection) => connection.http1.$method($($argument),*),
+            Carrier::Http2(exchange, _) => exchange.$method($($argument),*),
         }
     };
 }
@@ -113,23 +113,23 @@ impl Carrier {
     }
 
     pub(super) fn put(&mut self, draft: &mut Draft) {
-        of_both!(self, it => it.put(draft));
+        of_both!(self, put(draft));
     }
 
     pub(super) fn put_end(&mut self, draft: &Draft) {
-        of_both!(self, it => it.put_end(draft));
+        of_both!(self, put_end(draft));
     }
 
     pub(super) fn unsent(&self) -> usize {
-        of_both!(self, it => it.unsent())
+        of_both!(self, unsent())
     }
 
     pub(super) fn forget_unsent(&mut self) {
-        of_both!(self, it => it.forget_unsent());
+        of_both!(self, forget_unsent());
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Poll<io::Result<()>> {
-        of_both!(self, it => it.poll_flush(cx, moved))
+        of_both!(self, poll_flush(cx, moved))
     }
 
     pub(super) fn poll_head(
@@ -139,7 +139,7 @@ impl Carrier {
         limits: HeadLimits,
         body_bytes_max: u64,
     ) -> Poll<Result<ResponseHead, OutboundError>> {
-        of_both!(self, it => it.poll_head(cx, method, limits, body_bytes_max))
+        of_both!(self, poll_head(cx, method, limits, body_bytes_max))
     }
 
     pub(super) fn poll_read(
@@ -148,22 +148,22 @@ impl Carrier {
         into: &mut Vec<u8>,
         max: usize,
     ) -> Poll<Result<usize, OutboundError>> {
-        of_both!(self, it => it.poll_read(cx, into, max))
+        of_both!(self, poll_read(cx, into, max))
     }
 
     pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        of_both!(self, it => it.poll_readable(cx))
+        of_both!(self, poll_readable(cx))
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        of_both!(self, it => it.is_complete())
+        of_both!(self, is_complete())
     }
 
     pub(super) fn trailers(&self) -> Vec<Line> {
-        of_both!(self, it => it.trailers())
+        of_both!(self, trailers())
     }
 
     pub(super) fn take_replay(&mut self, method: &str) -> Option<Vec<Vec<u8>>> {
-        of_both!(self, it => it.take_replay(method))
+        of_both!(self, take_replay(method))
     }
 }

@@ -12,13 +12,14 @@ use tokio::time::Instant;
 use super::carrier::{Below, Carrier};
 use super::clock::Expired;
 use super::tunnel::Tunnel;
-use super::{CONNECTION_BYTES, INTERIM_MAX, Inner, Stage};
+use super::{CONNECTION_BYTES, INTERIM_MAX, Inner, Interim, Stage};
 use crate::outbound::agent::Connection;
 use crate::outbound::client::{Wanted, Way};
 use crate::outbound::connect::Alpn;
 use crate::outbound::error::OutboundError;
 use crate::outbound::http1::head::ResponseHead;
 use crate::wire::error::MessageError;
+use crate::wire::http1::fields::Line;
 
 impl Inner {
     /// Why nothing more can be done with it.
@@ -53,17 +54,23 @@ impl Inner {
 
     /// Charges the tenant for what is unsent, and for so many bytes more.
     pub(super) fn take_memory(&mut self, more: usize) -> Result<(), OutboundError> {
-        let fixed = if matches!(self.stage, Stage::Over) { 0 } else { CONNECTION_BYTES };
-        if self.charge.set(fixed + (self.unsent() + more) as u64) || more == 0 {
+        if self.charge_with(more) || more == 0 {
             return Ok(());
         }
         self.settle_memory();
-        Err(OutboundError::Limit("memory_bytes_max of the tenant"))
+        Err(TENANT_MEMORY)
+    }
+
+    /// Charges for all that is held, and so many bytes more; says whether the
+    /// tenant has them.
+    fn charge_with(&mut self, more: usize) -> bool {
+        let fixed = if matches!(self.stage, Stage::Over) { 0 } else { CONNECTION_BYTES };
+        self.charge.set(fixed + (self.unsent() + self.held + more) as u64)
     }
 
     fn settle_memory(&mut self) {
         // What is held already counts in any case.
-        let _ = self.take_memory(0);
+        let _ = self.charge_with(0);
     }
 
     /// Ends the request for this reason, which a guest is told whatever it
@@ -110,15 +117,25 @@ impl Inner {
         }
     }
 
+    /// Asks for a connection once the head is fixed: whoever counts sees it.
+    pub(super) fn start_if_fixed(&mut self) {
+        if self.draft.is_fixed() && matches!(self.stage, Stage::Unsent) {
+            self.start();
+        }
+    }
+
     /// Asks for a connection.
     fn start(&mut self) {
-        let takes_over = self.draft.method() == "CONNECT" || self.draft.fields().has("upgrade");
+        let takes_over = self.draft.method() == "CONNECT"
+            || self.draft.fields().has("upgrade")
+            || self.draft.expects_continue();
         let mut key = self.key.clone();
         if takes_over {
-            // RFC 9113 8.6: HTTP/2 has no upgrade; and a tunnel wants a
-            // connection of its own.
+            // RFC 9113 8.6: HTTP/2 has no upgrade; a tunnel wants a connection
+            // of its own; and hyper's client does not tell of a 100.
             if key.alpn == Alpn::Http2 {
-                let message = "an upgrade or CONNECT needs HTTP/1.1; leave the protocol out".to_owned();
+                let message =
+                    "an upgrade, CONNECT or Expect needs HTTP/1.1; leave the protocol out".to_owned();
                 return self.fail(MessageError::InvalidArg(message).into());
             }
             key.alpn = Alpn::Http1;
@@ -131,7 +148,7 @@ impl Inner {
         };
         match wanted.at_once() {
             Ok(way) => self.open(way),
-            Err(waiting) => self.stage = Stage::Waiting(Box::pin(waiting)),
+            Err(waiting) => self.stage = Stage::Waiting(waiting),
         }
     }
 
@@ -203,7 +220,7 @@ impl Inner {
             let body_max = self.client.limits().outbound_response_body_bytes_max;
             match carrier.poll_head(cx, self.draft.method(), limits, body_max) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(head)) => self.note_head(head),
+                Poll::Ready(Ok(head)) => self.take_head(head),
                 Poll::Ready(Err(error)) => {
                     if !self.try_again() {
                         self.fail(error);
@@ -238,14 +255,38 @@ impl Inner {
         flushed
     }
 
+    /// Takes a head if the tenant has memory for it: a server can send many
+    /// that are large, and a guest can leave them where they are.
+    fn take_head(&mut self, head: ResponseHead) {
+        if head.status != 100 {
+            self.held += bytes_of(&head.lines);
+        }
+        if self.charge_with(0) {
+            return self.note_head(head);
+        }
+        self.interim.clear();
+        self.held = 0;
+        self.fail(TENANT_MEMORY);
+    }
+
+    /// The next interim response that nobody has seen.
+    pub(super) fn take_interim(&mut self) -> Option<Interim> {
+        let interim = self.interim.pop_front()?;
+        self.held = self.held.saturating_sub(bytes_of(&interim.1));
+        self.settle_memory();
+        Some(interim)
+    }
+
     fn note_head(&mut self, head: ResponseHead) {
         self.clock.note_move();
         match head.status {
-            100 => self.continued = true,
-            102..200 if self.interim.len() >= INTERIM_MAX => {
+            100 if self.continues < INTERIM_MAX => self.continues += 1,
+            102..200 if self.interim.len() < INTERIM_MAX => {
+                self.interim.push_back((head.status, head.lines));
+            }
+            100 | 102..200 => {
                 self.fail(OutboundError::Parse("more interim responses than anybody reads"));
             }
-            102..200 => self.interim.push_back((head.status, head.lines)),
             _ => {
                 self.client.tally().note_answered();
                 self.head = Some(Arc::new(head));
@@ -264,7 +305,8 @@ impl Inner {
 
     fn switch(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Open(Carrier::Http1(Connection { http1, seat })) => {
+            Stage::Open(Carrier::Http1(connection)) => {
+                let Connection { http1, seat } = *connection;
                 let (stream, buffer) = http1.into_tunnel();
                 self.stage = Stage::Tunnel(Tunnel::new(stream, buffer, seat));
                 self.complete = true;
@@ -285,6 +327,7 @@ impl Inner {
         self.draft.put_back(replay);
         (self.end_put, self.sent, self.deaf) = (false, None, false);
         self.interim = VecDeque::new();
+        self.held = 0;
         let wanted = Wanted {
             client: self.client.clone(),
             agent: self.agent.clone(),
@@ -294,7 +337,8 @@ impl Inner {
         let old = std::mem::replace(&mut self.stage, Stage::Over);
         self.stage = match old {
             // Its seat is there; another free connection may be as old.
-            Stage::Open(Carrier::Http1(Connection { http1, seat })) => {
+            Stage::Open(Carrier::Http1(connection)) => {
+                let Connection { http1, seat } = *connection;
                 drop(http1);
                 Stage::Waiting(Box::pin(wanted.connect(seat)))
             }
@@ -302,7 +346,7 @@ impl Inner {
                 drop(old);
                 match wanted.at_once() {
                     Ok(way) => Stage::Waiting(Box::pin(std::future::ready(Ok(way)))),
-                    Err(waiting) => Stage::Waiting(Box::pin(waiting)),
+                    Err(waiting) => Stage::Waiting(waiting),
                 }
             }
         };
@@ -360,8 +404,10 @@ impl Inner {
                 let max = limits.outbound_response_timeout;
                 max.and_then(|max| sent.checked_add(max)).map(|at| (at, "response"))
             }
-            // Making a connection has a time of its own.
-            (Stage::Open(_), _) if moving => {
+            // Making a connection has a time of its own. What nobody takes
+            // counts also for a guest that has ended its request and waits for
+            // the answer, or for something else.
+            (Stage::Open(_), _) if moving || (self.head.is_none() && self.unsent() > 0) => {
                 let max = limits.outbound_idle_timeout;
                 max.and_then(|max| self.clock.moved().checked_add(max)).map(|at| (at, "idle"))
             }
@@ -411,6 +457,7 @@ impl Inner {
         if !self.complete {
             self.complete = true;
             self.trailers = carrier.trailers();
+            self.held += bytes_of(&self.trailers);
         }
         let sent = self.end_put && carrier.unsent() == 0;
         if !sent && !self.deaf {
@@ -425,6 +472,13 @@ impl Inner {
         }
         self.close();
     }
+}
+
+const TENANT_MEMORY: OutboundError = OutboundError::Limit("memory_bytes_max of the tenant");
+
+/// Bytes that header lines take as they are held.
+fn bytes_of(lines: &[Line]) -> usize {
+    lines.iter().map(|(name, value)| size_of::<Line>() + name.len() + value.len()).sum()
 }
 
 /// A response that nobody wants to read on: its connection can be used again

@@ -14,10 +14,17 @@ use crate::outbound::error::OutboundError;
 /// certificate when the handshake is over for the host: what it says of it
 /// comes with the first read.
 pub fn fault(error: &io::Error) -> OutboundError {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(error) => OutboundError::Tls(sentence(error)),
-        None => OutboundError::HangUp,
-    }
+    of_tls(error).map_or(OutboundError::HangUp, |error| OutboundError::Tls(sentence(error)))
+}
+
+/// Whether the server speaks none of the protocols that it was offered.
+pub(super) fn is_of_protocol(error: &io::Error) -> bool {
+    const NONE: AlertDescription = AlertDescription::NoApplicationProtocol;
+    matches!(of_tls(error), Some(Error::NoApplicationProtocol | Error::AlertReceived(NONE)))
+}
+
+fn of_tls(error: &io::Error) -> Option<&Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 fn sentence(error: &Error) -> String {

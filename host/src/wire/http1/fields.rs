@@ -68,6 +68,9 @@ impl Fields {
             Some(old) => *old = entry,
             None => self.entries.push(entry),
         }
+        if let Some(place) = place {
+            self.remove_behind(name, place + 1);
+        }
         Ok(())
     }
 
@@ -99,6 +102,24 @@ impl Fields {
         reserved
     }
 
+    /// Adds one line behind all others, as it is: in its own spelling, and not
+    /// beside other lines of its name.
+    ///
+    /// # Errors
+    /// Those of [`Fields::set`].
+    pub fn push(&mut self, name: &str, value: Vec<u8>, limits: FieldLimits) -> Result<(), MessageError> {
+        let values = vec![value];
+        check_values(name, &values)?;
+        if is_framing(name) && self.has(name) {
+            return Err(MessageError::InvalidHeaderValue(format!("{name} must have one value")));
+        }
+        let entry = Entry { name: name.to_owned(), values };
+        self.reserve((0, 0), entry.size(), limits)?;
+        self.suppress(name, false);
+        self.entries.push(entry);
+        Ok(())
+    }
+
     /// Puts the headers of `write-head` over these: the first line of a name
     /// replaces it in its place, further ones are added (Node 22).
     ///
@@ -119,16 +140,32 @@ impl Fields {
 
     /// Removes `name`, and suppresses its generation; see `remove-header`.
     pub fn remove(&mut self, name: &str) {
-        if let Some(at) = self.position(name) {
-            let entry = self.entries.remove(at);
-            let (bytes, lines) = entry.size();
-            self.bytes -= bytes;
-            self.lines -= lines;
-        }
+        self.remove_behind(name, 0);
         self.suppress(name, true);
     }
 
-    /// The values of `name`.
+    /// Removes what there is of `name` from this place on.
+    fn remove_behind(&mut self, name: &str, place: usize) {
+        let mut at = place;
+        while let Some(entry) = self.entries.get(at) {
+            if !entry.name.eq_ignore_ascii_case(name) {
+                at += 1;
+                continue;
+            }
+            let (bytes, lines) = entry.size();
+            self.bytes -= bytes;
+            self.lines -= lines;
+            self.entries.remove(at);
+        }
+    }
+
+    /// All values of `name`, those of lines that were pushed as well.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let named = self.entries.iter().filter(move |entry| entry.name.eq_ignore_ascii_case(name));
+        named.flat_map(|entry| &entry.values).map(Vec::as_slice)
+    }
+
+    /// The values of `name`, without further lines that were pushed.
     pub fn get(&self, name: &str) -> Option<&[Vec<u8>]> {
         self.position(name).and_then(|at| self.entries.get(at)).map(|entry| entry.values.as_slice())
     }
@@ -145,7 +182,13 @@ impl Fields {
 
     /// The names, in lower case and in order.
     pub fn names(&self) -> Vec<String> {
-        self.entries.iter().map(|entry| entry.name.to_ascii_lowercase()).collect()
+        let mut names: Vec<String> = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            if !names.iter().any(|name| name.eq_ignore_ascii_case(&entry.name)) {
+                names.push(entry.name.to_ascii_lowercase());
+            }
+        }
+        names
     }
 
     /// Appends every line but those of the names for which `skip` is true.

@@ -1,6 +1,6 @@
 //! Every key of the configuration changes something: for each the test that
-//! shows it, which is a row of `key_limits`, `key_app_limits` or `key_quotas`,
-//! a test here, or one that is about it anyway. The keys are those of the
+//! shows it, which is a row of `key_limits`, `key_app_limits`, `key_outbound` or
+//! `key_quotas`, a test here, or one that is about it anyway. The keys are those of the
 //! schema; none may be left out, and none may be here that is not there.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::inns::{app, ask, of, routed, start, with_cache};
 use crate::key_app_limits::OF_APP;
 use crate::key_limits::OF_HOST;
+use crate::key_outbound::OF_OUTBOUND;
 use crate::key_quotas::OF_TENANT;
 use crate::key_rows::Row;
 use crate::seams::is_test;
@@ -28,6 +29,8 @@ const IN_ROWS: &[(&str, &[Row], &str)] = &[
     ("Limits", OF_HOST, "key_limits::limits_of_the_host"),
     ("Limits", OF_APP, "key_app_limits::limits_of_apps_that_the_host_has"),
     ("AppLimits", OF_APP, "key_app_limits::limits_of_an_app"),
+    ("Limits", OF_OUTBOUND, "key_outbound::limits_of_requests_that_the_host_has"),
+    ("AppLimits", OF_OUTBOUND, "key_outbound::limits_of_requests_of_an_app"),
     ("Tenant", OF_TENANT, "key_quotas::quotas_of_a_tenant"),
     ("Quotas", OF_TENANT, "key_quotas::quotas_of_tenants_that_say_nothing"),
 ];
@@ -39,6 +42,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (".cache", "config_keys::state_and_cache_are_where_they_are_said_to_be"),
     (".limits", "key_limits::limits_of_the_host"),
     (".admin", "config_keys::the_administration_listens_and_has_its_token_where_it_is_said"),
+    (".outbound", "key_outbound::names_are_asked_of_the_servers_that_are_named"),
     (".log", "config_keys::the_log_has_the_form_and_the_lines_that_are_asked_for"),
     (".telemetry", "config_keys::the_id_has_the_header_that_is_asked_for"),
     (".defaults", "key_quotas::quotas_of_tenants_that_say_nothing"),
@@ -57,6 +61,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("AppLimits.tunnel_cpu_per_second", "config_keys::tunnels_are_counted_and_earn_what_they_are_given"),
     ("Admin.listen", "config_keys::the_administration_listens_and_has_its_token_where_it_is_said"),
     ("Admin.token_file", "config_keys::the_administration_listens_and_has_its_token_where_it_is_said"),
+    ("Outbound.nameservers", "key_outbound::names_are_asked_of_the_servers_that_are_named"),
+    ("Outbound.roots", "outbound_tls::servers_are_judged_by_the_roots_of_the_app_or_else_of_the_host"),
     ("Log.format", "config_keys::the_log_has_the_form_and_the_lines_that_are_asked_for"),
     ("Log.filter", "config_keys::the_log_has_the_form_and_the_lines_that_are_asked_for"),
     ("Log.access", "observability::access_lines_in_a_file_as_json"),
@@ -84,6 +90,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("App.env", "config_keys::an_app_is_what_its_table_says"),
     ("App.secrets", "config_keys::secrets_are_for_the_guest_and_nobody_else"),
     ("App.allow", "config_keys::an_app_may_do_what_it_is_allowed"),
+    ("App.outbound", "outbound_policy::the_grant_of_one_tenant_is_not_anothers"),
+    ("App.outbound_tls", "outbound_tls::servers_are_judged_by_the_roots_of_the_app_or_else_of_the_host"),
+    ("OutboundTls.roots", "outbound_tls::servers_are_judged_by_the_roots_of_the_app_or_else_of_the_host"),
+    (
+        "OutboundTls.certificate",
+        "outbound_tls::an_app_shows_its_certificate_to_who_asks_and_another_has_none",
+    ),
+    ("OutboundTls.key", "outbound_tls::an_app_shows_its_certificate_to_who_asks_and_another_has_none"),
     ("App.limits", "key_app_limits::limits_of_an_app"),
     ("Route.host", "routing::hosts_exact_by_suffix_and_default"),
     ("Route.path", "routing::the_most_specific_path_has_it_and_prefixes_end_at_segments"),

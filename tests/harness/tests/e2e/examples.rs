@@ -1,4 +1,5 @@
 //! Every example is served and answers, byte for byte, as its text promises.
+//! Those that call other servers have a file of their own.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +18,7 @@ const STATUS_500: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\n";
 
 #[test]
 fn every_example_has_a_test() {
-    let tests = include_str!("examples.rs");
+    let tests = concat!(include_str!("examples.rs"), include_str!("examples_client.rs"));
     let folder = innkeeper_harness::workspace::root().join("examples");
     let untested: Vec<_> = guests::names()
         .expect("the guests can be listed")

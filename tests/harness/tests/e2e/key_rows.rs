@@ -1,7 +1,7 @@
 //! How it is shown that a key of a table acts: two values, and what is seen at
 //! the wire, in the log or by the administration with each of them. The rows
-//! are in `key_limits`, `key_app_limits` and `key_quotas`; `config_keys` sees
-//! to it that no key is left out.
+//! are in `key_limits`, `key_app_limits`, `key_outbound` and `key_quotas`;
+//! `config_keys` sees to it that no key is left out.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -49,6 +49,8 @@ pub enum Guest {
     Echo,
     /// It may connect to a listener of the test.
     Connecting,
+    /// It may send requests to this machine.
+    Fetching,
 }
 
 impl Guest {
@@ -71,6 +73,7 @@ impl Guest {
                 ("node-case+upgrade", format!("env = {{ CASE_ON = {} }}\n", json!(on.to_string())))
             }
             Guest::Connecting => ("tunnels", format!("allow = [\"tcp={address}\"]\n")),
+            Guest::Fetching => ("fetch", "outbound = [\"http://127.0.0.1:*\"]\n".to_owned()),
         };
         app("one", guest, &lines)
     }

@@ -19,6 +19,11 @@ const SEAMS: &[Seam] = &[
     // The administration is no path of requests: it may use a server as it is.
     Seam { words: &["hyper"], only_in: &["wire/http2.rs", "outbound/", "admin/serve.rs"] },
     Seam { words: &["axum"], only_in: &["admin/"] },
+    Seam { words: &["hickory_"], only_in: &["outbound/resolver.rs", "outbound/resolver/"] },
+    Seam {
+        words: &["rustls", "tokio_rustls"],
+        only_in: &["outbound/connect/tests.rs", "outbound/stream", "outbound/tls"],
+    },
     Seam { words: &["redb", "sha2::"], only_in: &["state/"] },
     // Doors open one way: `wire/` knows nobody but `config/`.
     Seam {

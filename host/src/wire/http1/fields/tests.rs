@@ -156,3 +156,28 @@ fn what_frames_a_message_has_one_value() {
         assert_eq!(fields.get(name), Some(&bytes(&[good])[..]));
     }
 }
+
+#[test]
+fn pushed_lines_stay_where_and_as_they_are() {
+    const LIMITS: FieldLimits = FieldLimits { bytes_max: 1024, lines_max: 16 };
+    let mut fields = Fields::default();
+    for (name, value) in [("X-A", "1"), ("B", "2"), ("x-a", "3")] {
+        fields.push(name, value.as_bytes().to_vec(), LIMITS).unwrap();
+    }
+    let rendered = |fields: &Fields| {
+        let mut out = BytesMut::new();
+        fields.render(&mut out, |_| false);
+        String::from_utf8(out.to_vec()).unwrap()
+    };
+    assert_eq!(rendered(&fields), "X-A: 1\r\nB: 2\r\nx-a: 3\r\n");
+    assert_eq!(fields.values("x-A").collect::<Vec<_>>(), [b"1", b"3"]);
+    assert_eq!(fields.names(), ["x-a", "b"]);
+    fields.set("X-a", vec![b"4".to_vec()], LIMITS).unwrap();
+    assert_eq!(rendered(&fields), "X-a: 4\r\nB: 2\r\n");
+    assert_eq!(fields.bytes(), rendered(&fields).len());
+    fields.push("b", b"5".to_vec(), LIMITS).unwrap();
+    fields.remove("B");
+    assert_eq!(rendered(&fields), "X-a: 4\r\n");
+    fields.push("Content-Length", b"1".to_vec(), LIMITS).unwrap();
+    assert!(fields.push("content-length", b"1".to_vec(), LIMITS).is_err());
+}

@@ -121,10 +121,13 @@ struct Free {
     until: Instant,
 }
 
+/// Connections that are to be dropped after the lock.
+type Leaving = Vec<Box<Connection>>;
+
 /// What is to be dropped once the state is not locked any more.
 #[derive(Debug, Default)]
 struct Dead {
-    free: Vec<Box<Connection>>,
+    free: Leaving,
     shared: Option<(Http2, Arc<Seat>)>,
 }
 

@@ -2,9 +2,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::outbound::origin::Origin;
-use crate::outbound::connect::Alpn;
 use crate::config::Limits;
+use crate::outbound::connect::Alpn;
+use crate::outbound::origin::Origin;
 use crate::outbound::stream::Stream;
 use crate::wire::ledger::Ledger;
 

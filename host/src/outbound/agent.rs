@@ -349,10 +349,13 @@ impl Inner {
     fn put(self: &Arc<Self>, mut connection: Box<Connection>, hint: Option<u64>) -> Option<Box<Connection>> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        if connection.seat.life.is_cancelled() || !connection.http1.is_alive() {
+        let key = connection.seat.key.clone();
+        // That costs a system call: one that becomes free is looked at when it
+        // is taken, and only then.
+        let is_awaited = state.queue.iter().any(|waiting| waiting.key == key);
+        if connection.seat.life.is_cancelled() || (is_awaited && !connection.http1.is_alive()) {
             return Some(connection);
         }
-        let key = connection.seat.key.clone();
         while let Some(at) = state.queue.iter().position(|waiting| waiting.key == key) {
             let Some(waiting) = state.queue.remove(at) else { break };
             match waiting.turn.send(Turn::Connection(connection)) {

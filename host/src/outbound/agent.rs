@@ -5,6 +5,8 @@
 //! No connection and no seat is dropped while the state is locked: a seat locks
 //! it when it goes.
 
+mod terms;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,75 +16,15 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::outbound::connect::Alpn;
+pub use terms::{AgentOptions, Key, OriginStats, Scheduling};
+
 use crate::outbound::http1::Http1;
 use crate::outbound::http2::Http2;
 use crate::outbound::means::{Means, Share};
-use crate::outbound::origin::Origin;
 
 /// How much earlier than the server says a free connection is given up, so
 /// that no request meets its close (Node: `agentKeepAliveTimeoutBuffer`).
 const HINT_BUFFER: Duration = Duration::from_secs(1);
-
-/// How an agent keeps connections; see `agent-options`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the field of that name in the contract")]
-pub struct AgentOptions {
-    pub keep_alive: bool,
-    pub keep_alive_delay: Duration,
-    pub max_sockets: Option<u32>,
-    pub max_total_sockets: Option<u32>,
-    pub max_free_sockets: u32,
-    pub scheduling: Scheduling,
-    /// None for as long as the operator allows.
-    pub free_socket_timeout: Option<Duration>,
-}
-
-/// Which free connection is used first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheduling {
-    /// The one that was used last.
-    Lifo,
-    /// The one that was not used for the longest time.
-    Fifo,
-}
-
-impl Default for AgentOptions {
-    /// Node's, for `globalAgent`.
-    fn default() -> Self {
-        AgentOptions {
-            keep_alive: true,
-            keep_alive_delay: Duration::from_secs(1),
-            max_sockets: None,
-            max_total_sockets: None,
-            max_free_sockets: 256,
-            scheduling: Scheduling::Lifo,
-            free_socket_timeout: None,
-        }
-    }
-}
-
-/// What connections have to have in common to be used for each other's
-/// requests.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// Where they go.
-    pub origin: Origin,
-    /// Which HTTP they speak.
-    pub alpn: Alpn,
-    /// The TLS identity that they were made with.
-    pub identity: u64,
-}
-
-/// What an agent has for one origin; see `origin-stats`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the field of that name in the contract")]
-pub struct OriginStats {
-    pub name: String,
-    pub sockets: u32,
-    pub free_sockets: u32,
-    pub requests: u32,
-}
 
 /// An agent. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -121,11 +63,13 @@ struct Free {
     until: Instant,
 }
 
+/// Connections that are to be dropped after the lock.
+type Leaving = Vec<Box<Connection>>;
+
 /// What is to be dropped once the state is not locked any more.
 #[derive(Debug, Default)]
 struct Dead {
-    #[expect(clippy::vec_box, reason = "they are boxed already, and go as they are")]
-    free: Vec<Box<Connection>>,
+    free: Leaving,
     shared: Option<(Http2, Arc<Seat>)>,
 }
 

@@ -3,6 +3,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::Limits;
+use crate::outbound::connect::Alpn;
+use crate::outbound::origin::Origin;
 use crate::outbound::stream::Stream;
 use crate::wire::ledger::Ledger;
 

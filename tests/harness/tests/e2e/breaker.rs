@@ -119,6 +119,8 @@ fn only_one_request_at_a_time_is_the_probe() {
     });
     promptly(|| assert_told_to_wait(&ask(&host, "shaky", "/ok")));
     assert_eq!(probe.read_response().text(), "slept");
+    // Asked on the same connection: what the probe came to is known.
+    assert_eq!(probe.ask(of("shaky", "/ok")).status(), Some(200));
     assert_served(&host, "shaky");
 }
 

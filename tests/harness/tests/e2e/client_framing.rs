@@ -77,7 +77,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ),
     (
         "a = GET http://{up}/ +Accept:a +accept:b +Cookie:c=1 +X:y +cookie:d=2; a end",
-        "GET / HTTP/1.1\r\nAccept: a\r\nAccept: b\r\ncookie: c=1; d=2\r\nX: y\r\nHost: {up}\r\n\
+        "GET / HTTP/1.1\r\nAccept: a\r\naccept: b\r\ncookie: c=1; d=2\r\nX: y\r\nHost: {up}\r\n\
          Connection: keep-alive\r\n\r\n",
     ),
     (

@@ -124,7 +124,7 @@ fn node_sees_what_the_guest_has_said() {
     let told = run(&server, &upstream, script);
     assert_told(
         &told,
-        "a body [\\\"X-bB\\\",\\\"1\\\",\\\"X-bB\\\",\\\"2\\\",\\\"cookie\\\",\\\"a=1; b=2\\\",\
+        "a body [\\\"X-bB\\\",\\\"1\\\",\\\"x-Bb\\\",\\\"2\\\",\\\"cookie\\\",\\\"a=1; b=2\\\",\
          \\\"Host\\\",\\\"{up}\\\",\\\"Connection\\\",\\\"keep-alive\\\"]",
     );
     let told = run(&server, &upstream, "a = GET http://{up}/cookies; a end; a response; a body; a reused");

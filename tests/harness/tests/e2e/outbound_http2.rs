@@ -27,7 +27,7 @@ use crate::elsewhere::{
     Elsewhere, assert_failed, assert_told, call, call_with, error_of, fetch_from, fetch_one, fetch_together,
     fetcher, wait_refusals,
 };
-use crate::inns::{app, start, with_cache};
+use crate::inns::{app, start, until, with_cache};
 use crate::support::lasts;
 
 /// A server of another make, which is known to speak HTTP/2 without TLS. What
@@ -229,14 +229,14 @@ fn a_shared_connection_that_is_idle_makes_room_for_another() {
         .arg("--outbound-connections-max", "1")
         .start();
     for agent in ["global", "kept", "new"] {
-        for call in [one.call("/"), other.call("/")] {
-            let mut call = call;
+        for mut call in [one.call("/"), other.call("/"), call(&plain.authority())] {
             call["agent"] = json!(agent);
-            assert_told(&fetch_one(&server, call), "reached");
+            // An exchange that is over may still be about to close what it had.
+            until(|| (error_of(&fetch_one(&server, call.clone())) == "answered").then_some(()));
         }
-        assert_told(&fetch_one(&server, call(&plain.authority())), "plain");
     }
-    // One that is in use does not.
+    // One that is in use does not. The host is another: nothing is kept yet.
+    let server = fetcher(&[one.origin(), plain.origin()]).arg("--outbound-connections-max", "1").start();
     let told = fetch_together(
         &server,
         &[one.call_with("/stops", json!({ "timeout": 300 })), call(&plain.authority())],
@@ -322,7 +322,8 @@ fn a_server_that_does_not_answer_the_preface() {
     });
     let other = crate::outbound_limits::stuck(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     let told = fetch_one(&server, call_with(&other, json!({ "protocol": "http2" })));
-    assert_eq!(error_of(&told), "connect", "{told}");
+    // Which of them depends on who speaks first.
+    assert!(["connect", "connection-reset"].contains(&error_of(&told)), "{told}");
 }
 
 #[test]

@@ -295,6 +295,11 @@ impl HostState {
         &self.facts.outbound
     }
 
+    /// The exchange under way, 0 for none.
+    pub(super) fn exchange(&self) -> u64 {
+        self.current.load(Ordering::Relaxed)
+    }
+
     /// What it asks of others.
     pub(super) fn outgoing(&self) -> &Outgoing {
         &self.outgoing

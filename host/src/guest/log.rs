@@ -128,7 +128,7 @@ impl GuestLog {
         self.shared.tell_dropped(dropped);
         let (tenant, app) = (self.shared.tenant.as_str(), self.shared.app.as_str());
         let text = printable(line.as_bytes());
-        tracing::warn!(tenant, app, exchange, "{text}");
+        tracing::warn!(target: "outbound", tenant, app, exchange, "{text}");
     }
 
     /// Takes a line without its end.

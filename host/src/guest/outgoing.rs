@@ -75,7 +75,7 @@ impl HostState {
             told: "requests to others; the operator grants them with outbound".to_owned(),
             cause: "no origin is allowed; add one to outbound".to_owned(),
         });
-        client.note_refusal(self.cause().exchange, &error);
+        client.note_refusal(self.exchange(), &error);
         Err(error)
     }
 

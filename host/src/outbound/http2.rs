@@ -1,7 +1,7 @@
 //! One HTTP/2 connection to a server (RFC 9113), shared by its requests. The
 //! protocol is hyper's; here is what an agent has to know of a connection, and
 //! its [`exchange`]s are one stream each. Unlike one of HTTP/1.1 it has tasks
-//! of its own ([`tasks`]), for no single request drives it.
+//! of its own (`http2::tasks`), for no single request drives it.
 //!
 //! Interim responses do not get through: hyper has no word for them in HTTP/2.
 

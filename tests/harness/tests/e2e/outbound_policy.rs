@@ -46,6 +46,9 @@ fn without_a_grant_there_is_nothing() {
     for line in wait_refusals(&server, calls.len()) {
         assert!(line.contains("no origin is allowed; add one to outbound"), "{line}");
     }
+    // Whoever reads the line finds the request that it is about.
+    let line = server.wait_log(|line| line.message.starts_with("outbound request refused: "));
+    assert_eq!(line.field("exchange").as_deref(), Some("1"));
     elsewhere.assert_untouched();
 }
 

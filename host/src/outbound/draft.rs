@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use crate::outbound::error::OutboundError;
 use crate::outbound::origin::Origin;
 use crate::wire::error::MessageError;
-use crate::wire::http1::fields::{FieldLimits, Fields, Line, check_lines, put_line};
+use crate::wire::http1::fields::{FieldLimits, Fields, Line, check_lines, put_line, shown};
 use crate::wire::http1::response::may_be_trailer;
 use crate::wire::http1::syntax::{contains_word, content_length, is_token};
 
@@ -408,10 +408,9 @@ fn set_all(fields: &mut Fields, lines: Vec<Line>, limits: FieldLimits) -> Result
     Ok(())
 }
 
-/// As much of a guest's text as an error needs to show.
-fn shown(text: &str) -> &str {
-    const CHARS_MAX: usize = 100;
-    text.char_indices().nth(CHARS_MAX).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+/// Whether to do twice what a method asks for does no harm (RFC 9110 9.2.2).
+pub fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
 #[cfg(test)]

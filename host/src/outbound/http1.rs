@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 
-use crate::outbound::draft::{Draft, Framing};
+use crate::outbound::draft::{Draft, Framing, is_idempotent};
 use crate::outbound::error::OutboundError;
 use crate::outbound::stream::Stream;
 use crate::outbound::tls::fault;
@@ -287,8 +287,7 @@ impl Http1 {
     /// do twice what `method` asks for does no harm (RFC 9110 9.2.2), or it was
     /// certainly not done. None if the request is not to be sent again.
     pub fn take_replay(&mut self, method: &str) -> Option<Vec<Vec<u8>>> {
-        let harmless = matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE");
-        if self.answered || !(harmless || self.sent == 0) {
+        if self.answered || !(is_idempotent(method) || self.sent == 0) {
             return None;
         }
         self.replay.take()

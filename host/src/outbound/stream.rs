@@ -9,15 +9,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::wire::http1::body::Room;
-
-/// The longest time before the first TCP keep-alive probe that Linux takes.
-const KEEP_ALIVE_DELAY_MAX: Duration = Duration::from_secs(32_767);
+use crate::wire::socket::set_keep_alive;
 
 /// Pieces of at most 4 KiB that [`Stream::is_alive`] looks through for messages
 /// of TLS itself. A server sends a few session tickets; one that sends without
@@ -177,14 +175,7 @@ impl Stream {
     /// # Errors
     /// What the system says.
     pub fn set_keep_alive(&self, enable: bool, initial_delay: Duration) -> io::Result<()> {
-        let socket = SockRef::from(self.tcp());
-        socket.set_keepalive(enable)?;
-        if enable && !initial_delay.is_zero() {
-            // The system counts in seconds, and takes 0 for an error.
-            let initial_delay = initial_delay.clamp(Duration::from_secs(1), KEEP_ALIVE_DELAY_MAX);
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(initial_delay))?;
-        }
-        Ok(())
+        set_keep_alive(self.tcp(), enable, initial_delay)
     }
 
     /// Whether a connection on which nothing is awaited can be used: nothing

@@ -285,14 +285,7 @@ impl Socket {
     /// # Errors
     /// What the system says.
     pub fn set_keep_alive(&self, enable: bool, initial_delay: Duration) -> io::Result<()> {
-        let socket = SockRef::from(&self.stream);
-        socket.set_keepalive(enable)?;
-        if enable && !initial_delay.is_zero() {
-            // The system counts in seconds, and takes 0 for an error.
-            let initial_delay = initial_delay.clamp(Duration::from_secs(1), KEEP_ALIVE_DELAY_MAX);
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(initial_delay))?;
-        }
-        Ok(())
+        set_keep_alive(&self.stream, enable, initial_delay)
     }
 
     fn touch(&self) {
@@ -302,4 +295,20 @@ impl Socket {
         let moved = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(moved, Ordering::Relaxed);
     }
+}
+
+/// Asks for TCP keep-alive probes after so much idle time, or for none; zero for
+/// the system's own time.
+///
+/// # Errors
+/// What the system says.
+pub fn set_keep_alive(stream: &TcpStream, enable: bool, initial_delay: Duration) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_keepalive(enable)?;
+    if enable && !initial_delay.is_zero() {
+        // The system counts in seconds, and takes 0 for an error.
+        let initial_delay = initial_delay.clamp(Duration::from_secs(1), KEEP_ALIVE_DELAY_MAX);
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(initial_delay))?;
+    }
+    Ok(())
 }

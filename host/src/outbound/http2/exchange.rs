@@ -17,7 +17,7 @@ use super::download::Download;
 use super::failure::Failure;
 use super::head;
 use super::upload::{Upload, UploadBody, upload};
-use crate::outbound::draft::{Draft, Framing};
+use crate::outbound::draft::{Draft, Framing, is_idempotent};
 use crate::outbound::error::OutboundError;
 use crate::outbound::http1::head::ResponseHead;
 use crate::wire::http1::fields::Line;
@@ -252,8 +252,7 @@ impl Http2Exchange {
     /// again.
     pub fn take_replay(&mut self, method: &str) -> Option<Vec<Vec<u8>>> {
         let Stage::Failed(failure) = &self.stage else { return None };
-        let harmless = matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE");
-        let may_be_repeated = failure.broken && self.reused && harmless;
+        let may_be_repeated = failure.broken && self.reused && is_idempotent(method);
         if !failure.untouched && !may_be_repeated {
             return None;
         }

@@ -13,7 +13,7 @@ use super::carrier::{Below, Carrier};
 use super::clock::Expired;
 use super::tunnel::Tunnel;
 use super::{CONNECTION_BYTES, INTERIM_MAX, Inner, Interim, Stage};
-use crate::outbound::agent::Connection;
+use crate::outbound::agent::{Connection, Key};
 use crate::outbound::client::{Wanted, Way};
 use crate::outbound::connect::Alpn;
 use crate::outbound::error::OutboundError;
@@ -140,15 +140,20 @@ impl Inner {
             }
             key.alpn = Alpn::Http1;
         }
-        let wanted = Wanted {
+        let wanted = self.wanted(key);
+        match wanted.at_once() {
+            Ok(way) => self.open(way),
+            Err(waiting) => self.stage = Stage::Waiting(waiting),
+        }
+    }
+
+    /// What it takes to get a connection.
+    fn wanted(&self, key: Key) -> Wanted {
+        Wanted {
             client: self.client.clone(),
             agent: self.agent.clone(),
             key,
             clearance: self.clearance.clone(),
-        };
-        match wanted.at_once() {
-            Ok(way) => self.open(way),
-            Err(waiting) => self.stage = Stage::Waiting(waiting),
         }
     }
 
@@ -328,12 +333,7 @@ impl Inner {
         (self.end_put, self.sent, self.deaf) = (false, None, false);
         self.interim = VecDeque::new();
         self.held = 0;
-        let wanted = Wanted {
-            client: self.client.clone(),
-            agent: self.agent.clone(),
-            key: self.key.clone(),
-            clearance: self.clearance.clone(),
-        };
+        let wanted = self.wanted(self.key.clone());
         let old = std::mem::replace(&mut self.stage, Stage::Over);
         self.stage = match old {
             // Its seat is there; another free connection may be as old.

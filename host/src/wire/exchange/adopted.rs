@@ -45,12 +45,6 @@ impl Exchange {
         self.inner.limits()
     }
 
-    /// A charge for what is held for this exchange outside of it; none if
-    /// nobody is charged.
-    pub fn charge(&self) -> Option<Charge> {
-        self.inner.owner.get().map(|owner| Charge::new(owner.memory.clone()))
-    }
-
     /// Counts CPU time that a guest has used for it.
     pub fn note_cpu(&self, used: Duration) {
         let nanos = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);

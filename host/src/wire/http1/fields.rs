@@ -320,7 +320,7 @@ fn check_value(name: &str, value: &[u8]) -> Result<(), MessageError> {
 }
 
 /// As much of a guest's text as an error needs to show.
-fn shown(text: &str) -> &str {
+pub fn shown(text: &str) -> &str {
     const CHARS_MAX: usize = 100;
     text.char_indices().nth(CHARS_MAX).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }

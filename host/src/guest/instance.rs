@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::{self, ResourceTable};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime_wasi_http::p2::bindings::Proxy;
 
 use crate::config::{AppSettings, DirectoryGrant, InstancePolicy, Limits};
 use crate::guest::account::Account;
 use crate::guest::api;
 use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Handler;
-use crate::guest::component::{Entries, Exports, Guest};
+use crate::guest::component::{Callee, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::engine::Engine;
 use crate::guest::idle::IdleList;
@@ -20,6 +22,8 @@ use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
 use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::Stream;
+use crate::guest::wasi_http;
+use crate::guest::wasi_http::outgoing::Hooks;
 use crate::outbound::client::Client;
 use crate::wire::exchange::Exchange;
 use crate::wire::ledger::Charge;
@@ -57,13 +61,21 @@ pub struct Instance {
     pub(super) store: Store<HostState>,
     pub(super) inner: component::Instance,
     /// The export that is called most, found once.
-    pub(super) handler: Handler,
+    pub(super) handler: Loaded,
     served: u64,
+}
+
+/// The handler of an instance, by contract.
+pub(super) enum Loaded {
+    Innkeeper(Handler),
+    WasiHttp02(Proxy),
 }
 
 /// What the host keeps for an instance.
 pub struct HostState {
     pub(super) table: ResourceTable,
+    pub(super) http: WasiHttpCtx,
+    pub(super) hooks: Hooks,
     facts: Arc<AppFacts>,
     /// Made when the guest first asks for WASI: many never do.
     wasi: Option<WasiCtx>,
@@ -154,8 +166,8 @@ impl Instances {
     }
 
     /// What is called in an instance.
-    pub(super) fn entries(&self) -> &Entries {
-        self.guest.entries()
+    pub(super) fn callee(&self) -> &Callee {
+        self.guest.callee()
     }
 
     /// An instance for one request, which runs on the time of `cpu`.
@@ -181,7 +193,10 @@ impl Instances {
         let mut store = self.store(cpu.clone());
         let made = async {
             let inner = self.guest.pre().instantiate_async(&mut store).await?;
-            let handler = self.guest.entries().handler.load(&mut store, &inner)?;
+            let handler = match self.guest.callee() {
+                Callee::Innkeeper(entries) => Loaded::Innkeeper(entries.handler.load(&mut store, &inner)?),
+                Callee::WasiHttp02(indices) => Loaded::WasiHttp02(indices.load(&mut store, &inner)?),
+            };
             Ok((inner, handler))
         };
         match made.await {
@@ -213,6 +228,9 @@ impl Instances {
         {
             return;
         }
+        if wasi_http::keeps_something(&mut instance.store.data_mut().table) {
+            return;
+        }
         instance.at_work_on(None);
         api::forget_exchange(&mut instance.store.data_mut().table);
         self.idle.put(instance);
@@ -226,6 +244,8 @@ impl Instances {
             self.engine.inner(),
             HostState {
                 table,
+                http: WasiHttpCtx::new(),
+                hooks: Hooks,
                 facts: self.facts.clone(),
                 wasi: None,
                 sockets: Sockets::default(),

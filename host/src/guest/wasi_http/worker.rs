@@ -77,7 +77,8 @@ struct State {
 /// Why a worker's instance ended.
 struct End {
     stopped: Option<Stopped>,
-    /// The exchange that it is put down to, if there was one.
+    /// The exchange that it is put down to, if there was one: the youngest,
+    /// because nothing says which it was, and most faults come early.
     blamed: Option<Arc<Ticket>>,
 }
 
@@ -205,7 +206,7 @@ impl Worker {
     fn end(&self, stopped: Stopped) {
         let mut state = self.state.lock();
         state.closed = true;
-        let blamed = state.tickets.first().cloned();
+        let blamed = state.tickets.last().cloned();
         if blamed.is_none() {
             tracing::warn!("an instance ended after its exchanges: {stopped:?}");
         }

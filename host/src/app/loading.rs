@@ -14,7 +14,8 @@ use crate::error::Fault;
 use crate::guest::call::warm;
 use crate::guest::component::{Guest, Linked};
 use crate::guest::engine::Engine;
-use crate::guest::instance::Instances;
+use crate::guest::instance::{Instances, Reach};
+use crate::keyvalue::KeyValue;
 use crate::outbound::service::Outbound;
 use crate::state::Sha256;
 use crate::telemetry::metrics::Metrics;
@@ -28,6 +29,7 @@ pub struct Loader {
     control: Control,
     metrics: Arc<Metrics>,
     outbound: Outbound,
+    keyvalue: KeyValue,
 }
 
 /// A component's file, as it was read.
@@ -47,9 +49,10 @@ impl Loader {
         control: Control,
         metrics: Arc<Metrics>,
         outbound: Outbound,
+        keyvalue: KeyValue,
     ) -> Result<Self> {
         let engine = Engine::new(limits, cache)?;
-        Ok(Loader { linked: Linked::new(&engine)?, engine, control, metrics, outbound })
+        Ok(Loader { linked: Linked::new(&engine)?, engine, control, metrics, outbound, keyvalue })
     }
 
     /// The sandbox.
@@ -92,6 +95,13 @@ impl Loader {
                  allow some with outbound"
             );
         }
+        if guest.keeps_values() && settings.keyvalue.is_empty() {
+            tracing::info!(
+                tenant = %app.tenant.name,
+                app = %app.name,
+                "the component keeps keys and values, and no bucket will open; grant some with keyvalue"
+            );
+        }
         let limits = &settings.limits;
         let account = app.tenant.account.clone();
         let owner = Owner {
@@ -108,14 +118,20 @@ impl Loader {
             account.memory.clone(),
             Arc::new(move |exchange, line| log.note(exchange, line)),
         )?;
+        let buckets = self.keyvalue.buckets(
+            &app.tenant.name,
+            &app.name,
+            &settings.keyvalue,
+            limits,
+            &account.keyvalue_bytes_max,
+        )?;
         let instances = Instances::new(
             self.engine.clone(),
             guest,
             settings,
             account,
             app.log.clone(),
-            self.control.clone(),
-            client,
+            Reach { control: self.control.clone(), outbound: client, buckets },
         )?;
         Ok(Version {
             metrics: self.metrics.for_version(&owner.tenant, &owner.app, &owner.version),

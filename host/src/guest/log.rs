@@ -156,7 +156,7 @@ impl GuestLog {
         self.shared.tell_dropped(dropped);
         macro_rules! tell {
             ($level:ident) => {
-                tracing::$level!(target: "guest", tenant, app, stream = "log", level = level.name(), context, exchange, "{text}")
+                tracing::$level!(target: "guest", tenant, app, stream = "log", severity = level.name(), context, exchange, "{text}")
             };
         }
         match level {

@@ -269,7 +269,21 @@ impl Bucket {
     /// A key that is too long, a value that is no number, a sum that is too
     /// large, a tenant without room, a back end that fails.
     pub async fn increment(&self, key: String, delta: i64) -> Result<i64, KeyValueError> {
-        match self.write(Write::Increment { key, delta }).await? {
+        self.sum(Write::Increment { key, delta, signed: true }).await
+    }
+
+    /// The same with numbers that are not below 0.
+    ///
+    /// # Errors
+    /// Those of [`Bucket::increment`].
+    pub async fn increment_unsigned(&self, key: String, delta: u64) -> Result<u64, KeyValueError> {
+        let delta = i64::try_from(delta).map_err(|_| KeyValueError::Overflow)?;
+        let sum = self.sum(Write::Increment { key, delta, signed: false }).await?;
+        u64::try_from(sum).map_err(|_| KeyValueError::NoNumber)
+    }
+
+    async fn sum(&self, write: Write) -> Result<i64, KeyValueError> {
+        match self.write(write).await? {
             Written::Number(sum) => Ok(sum),
             Written::Done | Written::Changed => Err(KeyValueError::NoNumber),
         }

@@ -71,13 +71,17 @@ return 'done'
 });
 
 /// Adds to a number. Arguments: the tenant's bytes, those of a pair, the key's
-/// place, itself, and what to add.
+/// place, itself, what to add, and `unsigned` if a number below 0 is none.
 static INCREMENT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local values, versions, names, used, last = unpack(KEYS)
-local limit, pair, place, key, delta = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local limit, pair = tonumber(ARGV[1]), tonumber(ARGV[2])
+local place, key, delta, kind = unpack(ARGV, 3)
 local before = redis.call('HGET', values, key)
+if kind == 'unsigned' and before and string.sub(before, 1, 1) == '-' then
+  return 'no number'
+end
 local told = redis.pcall('HINCRBY', values, key, delta)
 if type(told) == 'table' and told.err then
   return string.find(told.err, 'overflow') and 'overflow' or 'no number'
@@ -299,10 +303,11 @@ fn call_of(write: Write, bytes_max: u64) -> (&'static Script, Vec<Vec<u8>>) {
             change(&mut arguments, key, Some(value));
             (&SET, arguments)
         }
-        Write::Increment { key, delta } => {
+        Write::Increment { key, delta, signed } => {
             arguments.push(place(place_of(&key)).into_bytes());
             arguments.push(key.into_bytes());
             arguments.push(delta.to_string().into_bytes());
+            arguments.push(if signed { b"signed".to_vec() } else { b"unsigned".to_vec() });
             (&INCREMENT, arguments)
         }
     }

@@ -64,6 +64,8 @@ pub enum Write {
         key: String,
         /// What to add.
         delta: i64,
+        /// Whether it may be below 0; else such a one is no number.
+        signed: bool,
     },
     /// A value for a key that is as it was.
     Swap {
@@ -260,7 +262,7 @@ impl<'a> Tables<'a> {
                 let changes = changes.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
                 set(self, changes.collect(), Written::Done)
             }
-            Write::Increment { key, delta } => match self.sum(space, key, *delta)? {
+            Write::Increment { key, delta, signed } => match self.sum(space, key, *delta, *signed)? {
                 Ok(sum) => {
                     let text = sum.to_string();
                     let changes = [(key.as_str(), Some(text.as_bytes()))];
@@ -278,11 +280,11 @@ impl<'a> Tables<'a> {
         }
     }
 
-    fn sum(&self, space: &Space, key: &str, delta: i64) -> Result<Result<i64, Refused>, Fault> {
+    fn sum(&self, space: &Space, key: &str, delta: i64, signed: bool) -> Result<Result<i64, Refused>, Fault> {
         let found = self.values.get(at(&space.path(), key))?;
         let number = match &found {
             None => Some(0),
-            Some(found) => number(found.value().1),
+            Some(found) => number(found.value().1).filter(|number| signed || *number >= 0),
         };
         Ok(match number {
             None => Err(Refused::NoNumber),
@@ -329,7 +331,7 @@ impl<'a> Tables<'a> {
 }
 
 /// A number as Redis takes it: decimal, without spaces or a plus.
-pub(crate) fn number(value: &[u8]) -> Option<i64> {
+fn number(value: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(value).ok()?;
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }

@@ -5,7 +5,7 @@ use wasmtime::component::{ComponentType, Linker, Lower, Resource, ResourceType};
 
 use super::{DRAFT, DRAFT2, Error, bucket, told};
 use crate::guest::instance::HostState;
-use crate::keyvalue::{Bucket, KeyValueError};
+use crate::keyvalue::Bucket;
 
 /// A key as it was when it was last looked at.
 struct Cas {
@@ -32,13 +32,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "increment",
         |mut store, (handle, key, delta): (Resource<Bucket>, String, u64)| {
             Box::new(async move {
-                let bucket = bucket(&mut store, &handle)?;
-                let sum = match i64::try_from(delta) {
-                    Ok(delta) => bucket.increment(key, delta).await,
-                    Err(_) => Err(KeyValueError::Overflow),
-                };
-                // Here there are no numbers below 0.
-                let sum = sum.and_then(|sum| u64::try_from(sum).map_err(|_| KeyValueError::NoNumber));
+                let sum = bucket(&mut store, &handle)?.increment_unsigned(key, delta).await;
                 Ok((told(store.data(), sum),))
             })
         },

@@ -76,10 +76,12 @@ fn a_list_goes_on_behind_a_place_though_keys_go() {
 #[test]
 fn numbers_are_added_to() {
     let (values, space) = (KeyValues::in_memory().unwrap(), space("t", "a/b"));
-    let add = |delta| write(&values, &space, &Write::Increment { key: "n".to_owned(), delta });
+    let add = |delta| write(&values, &space, &Write::Increment { key: "n".to_owned(), delta, signed: true });
     assert_eq!(add(5), Ok(Written::Number(5)));
     assert_eq!(add(-7), Ok(Written::Number(-2)));
     assert_eq!(get(&values, &space, "n").as_deref(), Some("-2"));
+    let unsigned = Write::Increment { key: "n".to_owned(), delta: 3, signed: false };
+    assert_eq!(write(&values, &space, &unsigned), Err(Refused::NoNumber));
     write(&values, &space, &set("n", &i64::MAX.to_string())).unwrap();
     assert_eq!(add(1), Err(Refused::Overflow));
     for no_number in ["", "+1", "01", "1.0", "x", "9223372036854775808"] {
@@ -113,7 +115,7 @@ fn a_tenant_has_no_more_than_it_may() {
     assert_eq!(write_within(&values, &other, max, &set("k", &ten)), Ok(Written::Done));
     assert_eq!(write_within(&values, &one, max, &set("k", &"x".repeat(11))), Err(Refused::Full));
     assert_eq!(write_within(&values, &one, max, &set("l", "")), Err(Refused::Full));
-    let add = Write::Increment { key: "n".to_owned(), delta: 1 };
+    let add = Write::Increment { key: "n".to_owned(), delta: 1, signed: true };
     assert_eq!(write_within(&values, &one, max, &add), Err(Refused::Full));
     // Another tenant has its own, and what becomes less is let through.
     assert_eq!(write_within(&values, &space("u", "a/b"), max, &set("k", &ten)), Ok(Written::Done));

@@ -12,9 +12,8 @@ use crate::app::version::{Health, Version};
 use crate::config::{AppSettings, Cache, Limits};
 use crate::error::Fault;
 use crate::guest::call::warm;
-use crate::guest::component::{Guest, Linked};
-use crate::guest::engine::Engine;
 use crate::guest::instance::{Instances, Reach};
+use crate::guest::sandbox::Sandbox;
 use crate::keyvalue::KeyValue;
 use crate::outbound::service::Outbound;
 use crate::state::Sha256;
@@ -24,8 +23,7 @@ use crate::wire::site::Control;
 
 /// Loads components for one host.
 pub struct Loader {
-    engine: Engine,
-    linked: Linked,
+    sandbox: Sandbox,
     control: Control,
     metrics: Arc<Metrics>,
     outbound: Outbound,
@@ -51,13 +49,12 @@ impl Loader {
         outbound: Outbound,
         keyvalue: KeyValue,
     ) -> Result<Self> {
-        let engine = Engine::new(limits, cache)?;
-        Ok(Loader { linked: Linked::new(&engine)?, engine, control, metrics, outbound, keyvalue })
+        Ok(Loader { sandbox: Sandbox::new(limits, cache)?, control, metrics, outbound, keyvalue })
     }
 
     /// The sandbox.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
     }
 
     /// Reads a component's file. Blocks.
@@ -86,7 +83,7 @@ impl Loader {
         source: &Source,
         read: &Read,
     ) -> Result<Version> {
-        let guest = Guest::load(&self.engine, &self.linked, &read.bytes, &source.path)?;
+        let guest = self.sandbox.load(&read.bytes, &source.path)?;
         if guest.asks_others() && settings.outbound.allowed.is_empty() {
             tracing::info!(
                 tenant = %app.tenant.name,
@@ -126,7 +123,6 @@ impl Loader {
             &account.keyvalue_bytes_max,
         )?;
         let instances = Instances::new(
-            self.engine.clone(),
             guest,
             settings,
             account,

@@ -10,7 +10,7 @@ use crate::guest::instance::HostState;
 use crate::guest::network::restrict;
 use crate::guest::{api, config, keyvalue, logging, plain, wasi_http};
 
-/// Everything that an app without concurrency may import.
+/// Everything that an app of this engine may import.
 ///
 /// # Errors
 /// None but wasmtime's own, on a name that is defined twice.
@@ -22,13 +22,12 @@ pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
         .context("cannot link WASI")?;
     api::link(&mut linker).map_err(plain).context("cannot link innkeeper:http")?;
     wasi_http::link(&mut linker).map_err(plain).context("cannot link wasi:http")?;
-    link_beside(&mut linker)?;
+    config::link(&mut linker).map_err(plain).context("cannot link wasi:config")?;
+    logging::link(&mut linker).map_err(plain).context("cannot link wasi:logging")?;
+    keyvalue::link(&mut linker).map_err(plain).context("cannot link wasi:keyvalue")?;
+    if engine.has_concurrency() {
+        wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(plain).context("cannot link WASI 0.3")?;
+        wasi_http::link_concurrent(&mut linker).map_err(plain).context("cannot link wasi:http 0.3")?;
+    }
     Ok(linker)
-}
-
-/// What stands beside the contracts, whichever has the component.
-pub(super) fn link_beside(linker: &mut Linker<HostState>) -> Result<()> {
-    config::link(linker).map_err(plain).context("cannot link wasi:config")?;
-    logging::link(linker).map_err(plain).context("cannot link wasi:logging")?;
-    keyvalue::link(linker).map_err(plain).context("cannot link wasi:keyvalue")
 }

@@ -283,10 +283,10 @@ impl Recent {
 
 /// A text that a guest logs, printable and no longer than a line may be.
 fn bounded(text: &str) -> String {
-    let kept = &text.as_bytes()[..text.floor_char_boundary(LINE_BYTES_MAX)];
-    let mut safe = printable(kept);
-    if kept.len() < text.len() {
-        safe.push_str(&format!(" ({} bytes more)", text.len() - kept.len()));
+    let (kept, rest) = text.split_at(text.floor_char_boundary(LINE_BYTES_MAX));
+    let mut safe = printable(kept.as_bytes());
+    if !rest.is_empty() {
+        safe.push_str(&format!(" ({} bytes more)", rest.len()));
     }
     safe
 }

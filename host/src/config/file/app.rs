@@ -79,12 +79,11 @@ pub(super) fn app_of(
         None => name.clone(),
     };
     let component = component_of(component, &key("component"), around, report);
-    let (config, config_secrets) = keyvalue::config(spec, table, around, report);
     let settings = AppSettings {
         env: env(spec, &key("env"), report),
         secrets: secrets(spec, &key("secrets"), around, report),
-        config,
-        config_secrets,
+        config: keyvalue::config(spec),
+        config_secrets: keyvalue::config_secrets(spec, table, around, report),
         keyvalue: keyvalue::buckets(spec, table, report),
         instances: match spec.instances {
             None | Some(Instances::PerRequest) => InstancePolicy::PerRequest,

@@ -50,14 +50,18 @@ pub(super) fn buckets(spec: &raw::AppSpec, table: &str, report: &mut Report) -> 
     granted
 }
 
-/// The keys `config` and `config_secrets` of an app.
-pub(super) fn config(
+/// The key `config` of an app.
+pub(super) fn config(spec: &raw::AppSpec) -> Vec<(String, String)> {
+    spec.config.iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The key `config_secrets` of an app.
+pub(super) fn config_secrets(
     spec: &raw::AppSpec,
     table: &str,
     around: &Surroundings<'_>,
     report: &mut Report,
-) -> (Vec<(String, String)>, Vec<(String, Secret)>) {
-    let plain = spec.config.iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
+) -> Vec<(String, Secret)> {
     let mut secrets = Vec::new();
     for (name, source) in spec.config_secrets.iter().flatten() {
         let key = format!("{}.{name}", join(table, "config_secrets"));
@@ -69,5 +73,5 @@ pub(super) fn config(
         }
         secrets.extend(report.take(&key, secret(source, around)).map(|secret| (name.clone(), secret)));
     }
-    (plain, secrets)
+    secrets
 }

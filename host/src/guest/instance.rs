@@ -23,6 +23,7 @@ use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::Stream;
 use crate::guest::wasi_http;
 use crate::guest::wasi_http::outgoing::Hooks;
+use crate::guest::wasi_http::worker::Workers;
 use crate::keyvalue::Buckets;
 use crate::outbound::client::Client;
 use crate::wire::exchange::Exchange;
@@ -35,6 +36,7 @@ pub struct Instances {
     facts: Arc<AppFacts>,
     policy: InstancePolicy,
     idle: Arc<IdleList>,
+    workers: Workers,
 }
 
 /// The memory of the tenant, as a limit that a guest can run into.
@@ -149,7 +151,8 @@ impl Instances {
             account,
             limits,
         };
-        Ok(Instances { guest, facts: Arc::new(facts), policy: settings.instances, idle })
+        let workers = Workers::new(facts.limits.concurrent_requests_per_instance_max);
+        Ok(Instances { workers, guest, facts: Arc::new(facts), policy: settings.instances, idle })
     }
 
     /// The means of its tenant.
@@ -175,6 +178,18 @@ impl Instances {
     /// The CPU time of one call.
     pub(super) fn cpu(&self) -> Arc<Cpu> {
         Arc::new(Cpu::new(self.facts.limits.cpu_time_max, self.facts.account.cpu.clone()))
+    }
+
+    /// Whether an instance may have several exchanges at a time.
+    pub(super) fn shares_instances(&self) -> bool {
+        matches!(self.guest.callee(), Callee::WasiHttp03(_))
+            && self.policy == InstancePolicy::Pooled
+            && self.facts.limits.concurrent_requests_per_instance_max > 1
+    }
+
+    /// Those that run instances for several exchanges.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// What is called in an instance.
@@ -303,6 +318,16 @@ impl Instance {
         }
     }
 
+    /// Exchanges that it has had.
+    pub(super) fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// Counts so many more.
+    pub(super) fn note_served(&mut self, exchanges: u64) {
+        self.served += exchanges;
+    }
+
     /// What it asks of others.
     pub(super) fn outgoing(&self) -> Outgoing {
         self.store.data().outgoing.clone()
@@ -315,6 +340,12 @@ impl Instance {
 }
 
 impl HostState {
+    /// Says which exchange it has last begun with, of perhaps several: what it
+    /// prints is put down to that.
+    pub(super) fn begin_shared(&self, exchange: u64) {
+        self.current.store(exchange, Ordering::Relaxed);
+    }
+
     /// The host's limits.
     pub(super) fn limits(&self) -> &Limits {
         &self.facts.limits

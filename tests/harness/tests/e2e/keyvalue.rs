@@ -136,6 +136,25 @@ fn what_is_kept_in_memory() {
 }
 
 #[test]
+fn the_standard_contracts_have_the_same() {
+    for contract in ["p2", "p3"] {
+        for policy in ["per-request", "pooled"] {
+            let server = Server::with_features("kv", &[contract])
+                .arg("--keyvalue", "default")
+                .arg("--keyvalue-keys-max", "3")
+                .arg("--config-value", "a=b")
+                .arg("--instances", policy)
+                .start();
+            assert_keeps(&mut server.connect(), "any");
+            assert_adds_up(|_| server.connect(), "any");
+            let lines = [("config a", r#"Ok(Some("b"))"#), ("log warn shop told", "logged")];
+            assert_plays(&mut server.connect(), "any", &lines);
+            server.wait_log(|line| line.is_guest() && line.message == "told" && line.level == "WARN");
+        }
+    }
+}
+
+#[test]
 fn what_is_in_memory_is_lost_and_the_log_says_so() {
     let toml = format!("keyvalue.backend = \"memory\"\n{}", keeping("one", ""));
     let host = started(&toml);

@@ -29,7 +29,7 @@ macro_rules! call {
             "fill" => done(bucket.set(word(0), &vec![b'x'; word(1).parse().unwrap_or_default()])),
             "delete" => done(bucket.delete(word(0))),
             "exists" => tell(bucket.exists(word(0)), |there| there.to_string()),
-            "page" => tell(bucket.list_keys($cursor(&word(0).to_owned())), |page| format!("{page:?}")),
+            "page" => tell(bucket.list_keys($cursor(word(0))), |page| format!("{page:?}")),
             "list" => {
                 let (mut keys, mut pages, mut cursor) = (Vec::new(), 0, String::new());
                 loop {
@@ -97,12 +97,12 @@ impl Buckets {
     }
 }
 
-fn cursor_number(cursor: &String) -> Option<u64> {
+fn cursor_number(cursor: &str) -> Option<u64> {
     cursor.parse().ok()
 }
 
-fn cursor_text(cursor: &String) -> Option<&str> {
-    Some(cursor.as_str()).filter(|cursor| !cursor.is_empty())
+fn cursor_text(cursor: &str) -> Option<&str> {
+    Some(cursor).filter(|cursor| !cursor.is_empty())
 }
 
 fn tell<T, E: Debug>(outcome: Result<T, E>, tell: impl FnOnce(T) -> String) -> String {

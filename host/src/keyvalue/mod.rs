@@ -3,7 +3,7 @@
 //! gives them the interfaces.
 //!
 //! A bucket is the app's own, or its tenant's where the operator says so. Two
-//! back ends do the same: [`embedded`] and [`redis`].
+//! back ends do the same: `embedded` and `redis`.
 
 mod embedded;
 mod redis;

@@ -60,6 +60,9 @@
 //!   [`upgrade_handler`], [`connect_handler`], [`check_continue_handler`],
 //!   [`check_expectation_handler`], [`client_error_handler`]. Without one the
 //!   host does what Node does without a listener.
+//! - **What is kept** from one request to the next is in buckets of keys and
+//!   values (`keyvalue`, with the feature of that name), where the operator
+//!   grants one.
 //! - **The sandbox has** standard output and error (the log), the environment
 //!   that the operator sets, clocks and random numbers; files and sockets only
 //!   where the operator grants them. So it is with the guest's own listening
@@ -81,6 +84,8 @@ mod error_code;
 pub mod glue;
 mod header;
 mod incoming_message;
+#[cfg(feature = "keyvalue")]
+pub mod keyvalue;
 pub mod net;
 mod poll;
 pub mod server;

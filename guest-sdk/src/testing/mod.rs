@@ -30,8 +30,7 @@
 //! The request and the response have the semantics of the contract: how
 //! headers are joined, which calls are refused and with which
 //! [`ErrorCode`](crate::ErrorCode), how the body is framed, what the client gets
-//! of a handler that fails or does not end its response. The project's own
-//! tests play the same conversations to this and to a host.
+//! of a handler that fails or does not end its response.
 //!
 //! # What is not
 //!

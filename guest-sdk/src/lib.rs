@@ -69,9 +69,10 @@
 //!   side ([`server`]), with requests to other servers ([`client`]) and with
 //!   connections to them ([`net`]).
 //!
-//! On other targets than `wasm32-wasip2` the crate compiles, so that `cargo
-//! check` and unit tests of what a handler calls work; but there is no host
-//! there, and every call to one panics.
+//! # Tests
+//!
+//! `cargo test` calls a handler without a host: see `testing`, which is there on
+//! every target but WebAssembly.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -84,13 +85,20 @@ mod error_code;
 pub mod glue;
 mod header;
 mod incoming_message;
+mod host;
 #[cfg(feature = "keyvalue")]
 pub mod keyvalue;
+#[cfg(not(target_family = "wasm"))]
+#[allow(missing_docs, reason = "the shape of the bindings, where their documentation is")]
+#[doc(hidden)]
+pub mod native;
 pub mod net;
 mod poll;
 pub mod server;
 mod server_response;
 mod socket;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
 pub use client_error::ClientError;
 pub use error::{Error, Result};

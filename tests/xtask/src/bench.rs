@@ -68,7 +68,8 @@ enum Kind {
     Deploys,
 }
 
-const KINDS: [Kind; 7] = [Kind::Pairs, Kind::Proxy, Kind::Contracts, Kind::Tenants, Kind::Routes, Kind::Apps, Kind::Deploys];
+const KINDS: [Kind; 7] =
+    [Kind::Pairs, Kind::Proxy, Kind::Contracts, Kind::Tenants, Kind::Routes, Kind::Apps, Kind::Deploys];
 
 /// Measures, prints, and writes `docs/benchmarks.md`.
 pub fn bench(args: &Args) -> Result<()> {

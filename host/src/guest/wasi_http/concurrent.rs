@@ -32,7 +32,7 @@ pub async fn answer(
         Err(fault) => return Ok(Outcome::Refused(fault)),
     };
     let slot = Slot::default();
-    let mut reply = Reply::new(exchange.clone(), slot.clone());
+    let mut reply = Reply::beside(exchange.clone(), slot.clone());
     let (answers, answered) = oneshot::channel();
     store
         .run_concurrent(async |accessor| {

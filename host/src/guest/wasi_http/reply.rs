@@ -24,6 +24,9 @@ use crate::wire::http1::response_head::check_status;
 /// What a response fails with whose body the guest began and did not finish.
 const UNFINISHED: MessageError = MessageError::Parse("the body was not finished");
 
+/// What it fails with if it is not as long as the guest has declared.
+const NOT_AS_DECLARED: MessageError = MessageError::Parse("the body is not as long as declared");
+
 /// What a guest answers with: a response, or why there is none.
 pub type Answered = Result<http::Response<WasiBody>, Error>;
 
@@ -41,6 +44,10 @@ pub struct Reply {
     /// Whether it is the guest that it cannot go on without, and not the
     /// socket.
     waits_for_guest: bool,
+    /// Whether the guest goes on only after it (WASI 0.3), and not before.
+    beside: bool,
+    /// Whether the guest has had no time yet to react to what was taken of it.
+    hasty: bool,
 }
 
 enum Stage {
@@ -75,7 +82,14 @@ impl Slot {
 impl Reply {
     /// What will be in `slot`, for `exchange`.
     pub fn new(exchange: Exchange, slot: Slot) -> Self {
-        Reply { exchange, stage: Stage::Awaited(slot), held: None, waits_for_guest: true }
+        let stage = Stage::Awaited(slot);
+        Reply { exchange, stage, held: None, waits_for_guest: true, beside: false, hasty: false }
+    }
+
+    /// The same, of a guest whose stream has nothing more until it is polled
+    /// again: only then is it known whether it waits.
+    pub fn beside(exchange: Exchange, slot: Slot) -> Self {
+        Reply { beside: true, ..Self::new(exchange, slot) }
     }
 
     /// Goes on as far as the guest and the socket let it; ready when it is
@@ -87,7 +101,10 @@ impl Reply {
                 Stage::Over(outcome) => return Poll::Ready(outcome.clone()),
                 Stage::Awaited(slot) => match slot.take() {
                     None => return Poll::Pending,
-                    Some(answered) => self.stage = self.begun(answered),
+                    Some(answered) => {
+                        self.stage = self.begun(answered);
+                        self.hasty = self.beside;
+                    }
                 },
                 Stage::Body(body) => {
                     let room = self.exchange.poll_room(cx);
@@ -103,8 +120,12 @@ impl Reply {
                         }
                         _ => Pin::new(body).poll_frame(cx),
                     };
+                    if frame.is_pending() && std::mem::take(&mut self.hasty) {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                     match self.take(frame) {
-                        Ok(Poll::Ready(None)) => {}
+                        Ok(Poll::Ready(None)) => self.hasty = self.beside,
                         Ok(Poll::Ready(Some(outcome))) => self.stage = Stage::Over(outcome),
                         Ok(Poll::Pending) => return Poll::Pending,
                         Err(error) => self.stage = self.failed(error),
@@ -157,6 +178,16 @@ impl Reply {
                 self.exchange.end(self.held.take().map(Vec::from))?;
                 Ok(Poll::Ready(Some(Outcome::Told)))
             }
+            // A length that is not kept is no fault where no byte is sent: a
+            // guest may well answer a HEAD without the body that it describes.
+            Poll::Ready(Some(Err(_))) if self.exchange.with_response(|response| response.is_bodiless()) => {
+                self.exchange.end(None)?;
+                Ok(Poll::Ready(Some(Outcome::Told)))
+            }
+            // What the contract makes of a body that is not as long as
+            // declared, and of one that was dropped before its end (0.2).
+            Poll::Ready(Some(Err(Error::HttpResponseBodySize(_)))) => Err(NOT_AS_DECLARED),
+            Poll::Ready(Some(Err(Error::HttpProtocolError))) => Err(UNFINISHED),
             Poll::Ready(Some(Err(error))) => Ok(Poll::Ready(Some(Outcome::Error(Arc::new(error))))),
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => {

@@ -63,7 +63,7 @@ pub async fn answer(instances: &Arc<Instances>, exchange: &Exchange) -> Result<(
     };
     let mut place = Place { worker, ticket, answered: false };
     let slot = Slot::default();
-    let mut reply = Reply::new(exchange.clone(), slot.clone());
+    let mut reply = Reply::beside(exchange.clone(), slot.clone());
     let mut answered = pin!(answered);
     let mut given = false;
     let outcome = poll_fn(|cx| {

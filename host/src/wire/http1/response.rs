@@ -262,6 +262,15 @@ impl Response {
         Ok(())
     }
 
+    /// Whether it has no body, whatever is written as one: an answer to HEAD,
+    /// a 204, a 304.
+    pub fn is_bodiless(&self) -> bool {
+        match self.phase {
+            Phase::Open => self.plan(None).is_ok_and(|plan| plan.framing == Framing::None),
+            _ => self.framing == Framing::None,
+        }
+    }
+
     /// Takes over limits that have changed, for what is set and written from
     /// now on.
     pub fn set_limits(

@@ -55,12 +55,14 @@ impl Exchange for Own {
     }
 
     async fn end(&mut self, piece: Vec<u8>, trailers: Vec<Field>) -> Outcome {
+        let mut added = Ok(());
         if !trailers.is_empty() {
             // Trailers need chunks, which a response in one piece has not.
             told(self.res.flush_headers())?;
-            told(self.res.add_trailers(&trailers))?;
+            added = told(self.res.add_trailers(&trailers));
         }
-        if piece.is_empty() { told(self.res.end_empty()) } else { told(self.res.end(piece)) }
+        let ended = if piece.is_empty() { self.res.end_empty() } else { self.res.end(piece) };
+        added.and(told(ended))
     }
 
     async fn leave(&mut self) {}

@@ -110,9 +110,12 @@ impl P3 {
 
     /// Goes on to what follows the body.
     async fn close(&mut self) -> Outcome {
-        if let Source::Open(stream, rest) = std::mem::replace(&mut self.body, Source::Ended(None)) {
-            drop(stream);
-            self.body = Source::Ended(rest.await.map_err(|code| case(&code))?);
+        match std::mem::replace(&mut self.body, Source::Ended(None)) {
+            Source::Open(stream, rest) => {
+                drop(stream);
+                self.body = Source::Ended(rest.await.map_err(|code| case(&code))?);
+            }
+            other => self.body = other,
         }
         Ok(())
     }

@@ -27,6 +27,10 @@ const UNFINISHED: MessageError = MessageError::Parse("the body was not finished"
 /// What it fails with if it is not as long as the guest has declared.
 const NOT_AS_DECLARED: MessageError = MessageError::Parse("the body is not as long as declared");
 
+/// Turns that a guest of WASI 0.3 has after a piece was taken: its task wakes,
+/// drops the stream, and writes the trailers, each in a turn of its own.
+const PATIENCE: u8 = 4;
+
 /// What a guest answers with: a response, or why there is none.
 pub type Answered = Result<http::Response<WasiBody>, Error>;
 
@@ -46,8 +50,8 @@ pub struct Reply {
     waits_for_guest: bool,
     /// Whether the guest goes on only after it (WASI 0.3), and not before.
     beside: bool,
-    /// Whether the guest has had no time yet to react to what was taken of it.
-    hasty: bool,
+    /// How often it asks again before the guest counts as waiting.
+    patience: u8,
 }
 
 enum Stage {
@@ -83,7 +87,7 @@ impl Reply {
     /// What will be in `slot`, for `exchange`.
     pub fn new(exchange: Exchange, slot: Slot) -> Self {
         let stage = Stage::Awaited(slot);
-        Reply { exchange, stage, held: None, waits_for_guest: true, beside: false, hasty: false }
+        Reply { exchange, stage, held: None, waits_for_guest: true, beside: false, patience: 0 }
     }
 
     /// The same, of a guest whose stream has nothing more until it is polled
@@ -103,7 +107,7 @@ impl Reply {
                     None => return Poll::Pending,
                     Some(answered) => {
                         self.stage = self.begun(answered);
-                        self.hasty = self.beside;
+                        self.restore_patience();
                     }
                 },
                 Stage::Body(body) => {
@@ -120,18 +124,25 @@ impl Reply {
                         }
                         _ => Pin::new(body).poll_frame(cx),
                     };
-                    if frame.is_pending() && std::mem::take(&mut self.hasty) {
+                    if frame.is_pending() && self.patience > 0 {
+                        self.patience -= 1;
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
                     match self.take(frame) {
-                        Ok(Poll::Ready(None)) => self.hasty = self.beside,
+                        Ok(Poll::Ready(None)) => self.restore_patience(),
                         Ok(Poll::Ready(Some(outcome))) => self.stage = Stage::Over(outcome),
                         Ok(Poll::Pending) => return Poll::Pending,
                         Err(error) => self.stage = self.failed(error),
                     }
                 }
             }
+        }
+    }
+
+    fn restore_patience(&mut self) {
+        if self.beside {
+            self.patience = PATIENCE;
         }
     }
 

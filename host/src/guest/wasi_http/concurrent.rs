@@ -14,7 +14,8 @@ use wasmtime_wasi_http::{Error, WasiHttpView as _};
 
 use crate::guest::instance::HostState;
 use crate::guest::wasi_http::reply::{Answered, Outcome, Reply, Slot};
-use crate::guest::wasi_http::request::request_of;
+use crate::guest::wasi_http::request::request_with;
+use crate::guest::wasi_http::upload::Upload;
 use crate::wire::exchange::Exchange;
 
 /// Has a guest answer `exchange`, to the last byte of its response and the end
@@ -27,7 +28,10 @@ pub async fn answer(
     proxy: &Proxy,
     exchange: &Exchange,
 ) -> wasmtime::Result<Outcome> {
-    let request = match request_of(exchange) {
+    // The instance polls its streams when it likes; that somebody waits for the
+    // body is for this task to say, each time that it is polled.
+    let (mut upload, body) = Upload::of(exchange);
+    let request = match request_with(exchange, body) {
         Ok(request) => request,
         Err(fault) => return Ok(Outcome::Refused(fault)),
     };
@@ -44,6 +48,9 @@ pub async fn answer(
             let mut answered = pin!(answered);
             let (mut called, mut given) = (false, false);
             poll_fn(|cx| {
+                if let Some(upload) = &mut upload {
+                    upload.poll(cx);
+                }
                 if !called && let Poll::Ready(ran) = call.as_mut().poll(cx) {
                     called = true;
                     if let Err(error) = ran {

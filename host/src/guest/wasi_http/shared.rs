@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_channel::oneshot;
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::BodyExt as _;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::guest::call::{Stopped, instance_of};
@@ -20,7 +20,6 @@ use crate::guest::wasi_http::request::request_with;
 use crate::guest::wasi_http::upload::Upload;
 use crate::guest::wasi_http::worker::{Job, Ticket, Worker};
 use crate::wire::exchange::Exchange;
-use crate::wire::http1::head::BodyFraming;
 
 /// A place in a worker. Dropped before its exchange was answered, it ends the
 /// worker as soon as no other exchange needs it: a call cannot be taken back
@@ -43,12 +42,7 @@ struct Guarded {
 /// # Errors
 /// Why the instance ended before the exchange was answered.
 pub async fn answer(instances: &Arc<Instances>, exchange: &Exchange) -> Result<(), Stopped> {
-    let (mut upload, body) = if exchange.head().framing == BodyFraming::None {
-        (None, Empty::new().map_err(|never| match never {}).boxed_unsync())
-    } else {
-        let (upload, body) = Upload::new(exchange);
-        (Some(upload), body)
-    };
+    let (mut upload, body) = Upload::of(exchange);
     let request = request_with(exchange, body).map_err(Stopped::Untold)?;
     let (answers, answered) = oneshot::channel();
     let ticket = Arc::new(Ticket::new(exchange.id()));

@@ -1,4 +1,5 @@
-//! A request's body on its way to an instance that another task runs: only the
+//! A request's body on its way to an instance of WASI 0.3, which polls its
+//! streams when it likes and may be run by another task: only the
 //! exchange's own task may touch its exchange, so it passes on what is asked
 //! for, piece by piece, and nothing ahead.
 
@@ -8,13 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Empty};
 use parking_lot::Mutex;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::guest::wasi_http::request::RequestBody;
 use crate::wire::exchange::Exchange;
-
-use super::request::RequestBody;
+use crate::wire::http1::head::BodyFraming;
 
 type Piece = Option<Result<Frame<Bytes>, Error>>;
 
@@ -39,9 +40,18 @@ struct Pipe {
 }
 
 impl Upload {
+    /// For a request that may have no body at all.
+    pub fn of(exchange: &Exchange) -> (Option<Self>, WasiBody) {
+        if exchange.head().framing == BodyFraming::None {
+            return (None, Empty::new().map_err(|never| match never {}).boxed_unsync());
+        }
+        let (upload, body) = Self::new(exchange);
+        (Some(upload), body)
+    }
+
     /// Begins to pass on the body of `exchange`; gives the end that the
     /// instance reads.
-    pub fn new(exchange: &Exchange) -> (Self, WasiBody) {
+    fn new(exchange: &Exchange) -> (Self, WasiBody) {
         let pipe = Arc::<Mutex<Pipe>>::default();
         let download = Download(pipe.clone()).boxed_unsync();
         (Upload { body: RequestBody::new(exchange), pipe }, download)

@@ -21,7 +21,8 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 pub async fn play(exchange: &mut impl Exchange) {
     REQUESTS.fetch_add(1, Ordering::Relaxed);
     let target = exchange.facts().target;
-    let steps = target.trim_start_matches('/').split(';').filter(|step| !step.is_empty());
+    let path = target.split('?').next().unwrap_or_default();
+    let steps = path.trim_start_matches('/').split(';').filter(|step| !step.is_empty());
     let mut trailers = Vec::new();
     for step in steps {
         let (name, value) = step.split_once('=').unwrap_or((step, ""));

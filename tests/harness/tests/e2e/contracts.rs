@@ -28,13 +28,21 @@ pub const P3: Kind = Kind { name: "wasi:http 0.3", feature: Some("p3"), instance
 pub const P3_POOLED: Kind = Kind { name: "wasi:http 0.3, pooled", feature: Some("p3"), instances: "pooled" };
 
 pub const ALL: [Kind; 4] = [OWN, P2, P3, P3_POOLED];
-pub const STANDARD: [Kind; 3] = [P2, P3, P3_POOLED];
 
 impl Kind {
     /// The guest of `tests/guests/contracts`, by this contract.
     pub fn server(self) -> Server {
+        self.with_instances(self.instances)
+    }
+
+    /// The same, whose instances are used again.
+    pub fn pooled(self) -> Server {
+        self.with_instances("pooled")
+    }
+
+    fn with_instances(self, policy: &str) -> Server {
         let features: Vec<_> = self.feature.into_iter().collect();
-        Server::with_features("contracts", &features).arg("--instances", self.instances)
+        Server::with_features("contracts", &features).arg("--instances", policy)
     }
 }
 

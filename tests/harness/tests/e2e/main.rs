@@ -16,6 +16,7 @@ mod examples;
 mod examples_client;
 mod contracts;
 mod wasi_concurrency;
+mod wasi_http;
 mod wasi_limits;
 mod framing_in;
 mod framing_out;

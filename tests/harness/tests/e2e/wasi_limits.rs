@@ -162,8 +162,7 @@ fn crashes_in_a_row() {
 #[test]
 fn requests_of_one_instance() {
     for kind in ALL {
-        let server =
-            kind.server().arg("--instances", "pooled").arg("--requests-per-instance-max", "2").start();
+        let server = kind.pooled().arg("--requests-per-instance-max", "2").start();
         let mut client = server.connect();
         let told: Vec<_> = (0..4).map(|_| client.ask(get("/counter")).text()).collect();
         assert_eq!(told, ["1", "2", "1", "2"], "{}", kind.name);

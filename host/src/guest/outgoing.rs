@@ -11,6 +11,7 @@ use crate::outbound::client::Client;
 use crate::outbound::error::{Denial, OutboundError};
 use crate::outbound::request::{Cause, ClientRequest, WeakRequest};
 use crate::wire::exchange::Exchange;
+use crate::wire::http1::fields::Line;
 
 /// Headers of a request that say where it stands in a trace (W3C Trace
 /// Context).
@@ -30,19 +31,38 @@ struct Requests {
 }
 
 impl Outgoing {
-    /// Begins anew, for an exchange or for none.
-    pub fn begin(&self, exchange: Option<&Exchange>) {
+    /// Begins anew, for an exchange or for none. Who may ask nobody passes no
+    /// trace on.
+    pub fn begin(&self, exchange: Option<&Exchange>, client: &Client) {
         let mut requests = self.0.lock();
         requests.made = 0;
         requests.under_way.clear();
-        requests.cause = Cause::default();
-        if let Some(exchange) = exchange {
-            let head = exchange.head();
-            let trace = TRACE_HEADERS.iter().flat_map(|name| {
-                head.values(name).map(|value| ((*name).to_owned(), value.to_vec())).collect::<Vec<_>>()
-            });
-            requests.cause = Cause { exchange: exchange.id(), trace: trace.collect() };
-        }
+        let Some(exchange) = exchange else {
+            requests.cause = Cause::default();
+            return;
+        };
+        let trace = if client.is_granted() { trace_of(exchange) } else { Vec::new() };
+        requests.cause = Cause { exchange: exchange.id(), trace };
+    }
+
+    /// Counts one more for the exchange, and says what it is made for.
+    ///
+    /// # Errors
+    /// `Denied` if nothing outbound was granted, `Limit` if it is one too many.
+    /// Both are logged and counted.
+    pub(super) fn admit(&self, client: &Client) -> Result<Cause, OutboundError> {
+        let mut requests = self.0.lock();
+        let error = if !client.is_granted() {
+            nothing_granted()
+        } else if requests.made >= client.limits().outbound_requests_max {
+            OutboundError::Limit("outbound_requests_max")
+        } else {
+            requests.made += 1;
+            return Ok(requests.cause.clone());
+        };
+        client.tally().note_failure(&error);
+        client.note_refusal(requests.cause.exchange, &error);
+        Err(error)
     }
 
     /// Goes on with all of them as far as they go.
@@ -61,6 +81,20 @@ impl Outgoing {
     }
 }
 
+/// Where an exchange stands in a trace.
+fn trace_of(exchange: &Exchange) -> Vec<Line> {
+    let head = exchange.head();
+    let lines = |name: &'static str| head.values(name).map(move |value| (name.to_owned(), value.to_vec()));
+    TRACE_HEADERS.into_iter().flat_map(lines).collect()
+}
+
+fn nothing_granted() -> OutboundError {
+    OutboundError::Denied(Denial {
+        told: "requests to others; the operator grants them with outbound".to_owned(),
+        cause: "no origin is allowed; add one to outbound".to_owned(),
+    })
+}
+
 impl HostState {
     /// The app's outbound side.
     ///
@@ -71,32 +105,9 @@ impl HostState {
         if client.is_granted() {
             return Ok(client);
         }
-        let error = OutboundError::Denied(Denial {
-            told: "requests to others; the operator grants them with outbound".to_owned(),
-            cause: "no origin is allowed; add one to outbound".to_owned(),
-        });
+        let error = nothing_granted();
         client.note_refusal(self.exchange(), &error);
         Err(error)
-    }
-
-    /// What its requests are made for.
-    pub(super) fn cause(&self) -> Cause {
-        self.outgoing().0.lock().cause.clone()
-    }
-
-    /// Counts one more for the exchange.
-    ///
-    /// # Errors
-    /// `Limit` if that is one too many, which is logged.
-    pub(super) fn count_request(&self) -> Result<(), OutboundError> {
-        let mut requests = self.outgoing().0.lock();
-        if requests.made >= self.limits().outbound_requests_max {
-            let error = OutboundError::Limit("outbound_requests_max");
-            self.outbound().note_refusal(requests.cause.exchange, &error);
-            return Err(error);
-        }
-        requests.made += 1;
-        Ok(())
     }
 
     /// Has a request go on with the others.

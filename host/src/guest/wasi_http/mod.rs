@@ -6,8 +6,10 @@
 pub(super) mod call;
 pub(super) mod error_code;
 pub(super) mod outgoing;
+mod outgoing_code;
 pub(super) mod reply;
 pub(super) mod request;
+mod sending;
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody, HostOutgoingBody};

@@ -17,8 +17,9 @@ use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
 use crate::guest::{linking, plain};
 
-/// The import by which it sends requests to other servers.
-const CLIENT: &str = "innkeeper:http/client@0.1.0";
+/// The beginnings of the imports by which it sends requests to other servers.
+const CLIENTS: [&str; 3] =
+    ["innkeeper:http/client@0.1.0", "wasi:http/outgoing-handler@0.2.", "wasi:http/client@0.3."];
 
 /// A component that was compiled and linked.
 pub struct Guest {
@@ -101,7 +102,7 @@ impl Guest {
         let does_not_fit = || format!("{} does not fit this host", path.display());
         let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
         let callee = Callee::find(&pre, &surface).map_err(plain).with_context(does_not_fit)?;
-        let asks_others = surface.imports.iter().any(|name| name == CLIENT);
+        let asks_others = surface.imports.iter().any(|name| is_client(name));
         Ok(Guest { pre, callee, asks_others })
     }
 
@@ -177,6 +178,10 @@ pub fn inspect(path: &Path) -> Result<Facts> {
         imports: surface.imports,
         exports: surface.exports,
     })
+}
+
+fn is_client(import: &str) -> bool {
+    CLIENTS.iter().any(|client| import.starts_with(client))
 }
 
 fn compile(engine: &Engine, bytes: &[u8], path: &Path) -> Result<Component> {

@@ -321,8 +321,7 @@ impl ClientRequest {
         self.0.lock().look_below()
     }
 
-    /// Whether the request has no body unless it says how long it is. Who has
-    /// one to send says so for the other methods.
+    /// Whether its method is one that goes without a body but in rare cases.
     pub fn is_usually_without_body(&self) -> bool {
         matches!(self.0.lock().draft.method(), "GET" | "HEAD")
     }

@@ -90,7 +90,11 @@ mod tests {
             ("outbound_head_bytes_max", Phase::Head, "HttpResponseHeaderSectionSize(None)"),
             ("outbound_header_count_max", Phase::Body, "HttpResponseTrailerSectionSize(None)"),
             ("outbound_response_body_bytes_max", Phase::Body, "HttpResponseBodySize(None)"),
-            ("memory_bytes_max of the tenant", Phase::Head, "InternalError(Some(\"limit memory_bytes_max of the tenant reached\"))"),
+            (
+                "memory_bytes_max of the tenant",
+                Phase::Head,
+                "InternalError(Some(\"limit memory_bytes_max of the tenant reached\"))",
+            ),
         ] {
             assert_eq!(code(OutboundError::Limit(limit), phase), expected);
         }

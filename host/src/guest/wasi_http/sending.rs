@@ -146,8 +146,7 @@ impl Sending {
 
     fn poll_read(&self, cx: &Context<'_>) -> Poll<Result<Vec<u8>, OutboundError>> {
         let mut piece = Vec::new();
-        let read =
-            self.poll(cx, For::Body, |request, cx| request.poll_read(cx, &mut piece, FRAME_BYTES_MAX));
+        let read = self.poll(cx, For::Body, |request, cx| request.poll_read(cx, &mut piece, FRAME_BYTES_MAX));
         read.map_ok(|_| piece)
     }
 
@@ -161,7 +160,6 @@ impl Upload {
     /// Takes from the guest what the request has room for.
     fn go_on(&mut self, request: &ClientRequest, cx: &mut Context<'_>) {
         while let Some(body) = &mut self.body {
-            // Nobody has to be asked for a connection to know that.
             if request.is_full() {
                 match request.poll_room(cx) {
                     Poll::Pending => return,

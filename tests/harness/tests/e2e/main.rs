@@ -50,6 +50,7 @@ mod outbound_limits;
 mod outbound_tls;
 mod outbound_http2;
 mod outbound_telemetry;
+mod wasi_fetch;
 mod pooled;
 mod drain;
 mod deploys;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::{self, ResourceTable};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::{WasiHttpCtx, handler};
 
 use crate::config::{AppSettings, DirectoryGrant, InstancePolicy, Limits};
 use crate::guest::account::Account;
@@ -16,7 +16,6 @@ use crate::guest::api;
 use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Handler;
 use crate::guest::component::{Callee, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
-use crate::guest::engine::Engine;
 use crate::guest::idle::IdleList;
 use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
@@ -24,6 +23,7 @@ use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::Stream;
 use crate::guest::wasi_http;
 use crate::guest::wasi_http::outgoing::Hooks;
+use crate::guest::wasi_http::worker::Workers;
 use crate::outbound::client::Client;
 use crate::wire::exchange::Exchange;
 use crate::wire::ledger::Charge;
@@ -31,11 +31,11 @@ use crate::wire::site::Control;
 
 /// Makes instances of one component, and keeps pooled ones.
 pub struct Instances {
-    engine: Engine,
     guest: Guest,
     facts: Arc<AppFacts>,
     policy: InstancePolicy,
     idle: Arc<IdleList>,
+    workers: Workers,
 }
 
 /// The memory of the tenant, as a limit that a guest can run into.
@@ -69,6 +69,7 @@ pub struct Instance {
 pub(super) enum Loaded {
     Innkeeper(Handler),
     WasiHttp02(Proxy),
+    WasiHttp03(Box<handler::Proxy>),
 }
 
 /// What the host keeps for an instance.
@@ -118,7 +119,6 @@ impl Instances {
     /// # Errors
     /// A granted name that has no address.
     pub fn new(
-        engine: Engine,
         guest: Guest,
         settings: &Arc<AppSettings>,
         account: Account,
@@ -127,7 +127,7 @@ impl Instances {
         outbound: Client,
     ) -> anyhow::Result<Self> {
         let limits = settings.limits.clone();
-        let idle = engine.idle().open(account.memory.clone());
+        let idle = guest.engine().idle().open(account.memory.clone());
         let facts = AppFacts {
             log,
             control: settings.grants.server_control.then_some(control),
@@ -137,7 +137,8 @@ impl Instances {
             account,
             limits,
         };
-        Ok(Instances { engine, guest, facts: Arc::new(facts), policy: settings.instances, idle })
+        let workers = Workers::new(facts.limits.concurrent_requests_per_instance_max);
+        Ok(Instances { workers, guest, facts: Arc::new(facts), policy: settings.instances, idle })
     }
 
     /// The means of its tenant.
@@ -163,6 +164,18 @@ impl Instances {
     /// The CPU time of one call.
     pub(super) fn cpu(&self) -> Arc<Cpu> {
         Arc::new(Cpu::new(self.facts.limits.cpu_time_max, self.facts.account.cpu.clone()))
+    }
+
+    /// Whether an instance may have several exchanges at a time.
+    pub(super) fn shares_instances(&self) -> bool {
+        matches!(self.guest.callee(), Callee::WasiHttp03(_))
+            && self.policy == InstancePolicy::Pooled
+            && self.facts.limits.concurrent_requests_per_instance_max > 1
+    }
+
+    /// Those that run instances for several exchanges.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// What is called in an instance.
@@ -196,6 +209,9 @@ impl Instances {
             let handler = match self.guest.callee() {
                 Callee::Innkeeper(entries) => Loaded::Innkeeper(entries.handler.load(&mut store, &inner)?),
                 Callee::WasiHttp02(indices) => Loaded::WasiHttp02(indices.load(&mut store, &inner)?),
+                Callee::WasiHttp03(indices) => {
+                    Loaded::WasiHttp03(Box::new(handler::Proxy::P3(indices.load(&mut store, &inner)?)))
+                }
             };
             Ok((inner, handler))
         };
@@ -208,9 +224,9 @@ impl Instances {
     /// Whether an idle instance was given up, so that there may be room now.
     fn gives_way(&self, none: &NoInstance) -> bool {
         if none.memory_limit == Some(TENANT_MEMORY) {
-            return self.engine.idle().give_up_one_of(&self.facts.account.memory);
+            return self.guest.engine().idle().give_up_one_of(&self.facts.account.memory);
         }
-        none.error.is::<PoolConcurrencyLimitError>() && self.engine.idle().give_up_one()
+        none.error.is::<PoolConcurrencyLimitError>() && self.guest.engine().idle().give_up_one()
     }
 
     /// Takes back an instance whose call returned, for the next request if the
@@ -242,7 +258,7 @@ impl Instances {
         table.set_max_capacity(limits.handles_max);
         let outgoing = Outgoing::default();
         let mut store = Store::new(
-            self.engine.inner(),
+            self.guest.engine().inner(),
             HostState {
                 table,
                 http: WasiHttpCtx::new(),
@@ -287,6 +303,16 @@ impl Instance {
         state.outgoing.begin(exchange, &state.facts.outbound);
     }
 
+    /// Exchanges that it has had.
+    pub(super) fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// Counts so many more.
+    pub(super) fn note_served(&mut self, exchanges: u64) {
+        self.served += exchanges;
+    }
+
     /// What it asks of others.
     pub(super) fn outgoing(&self) -> Outgoing {
         self.store.data().outgoing.clone()
@@ -299,6 +325,12 @@ impl Instance {
 }
 
 impl HostState {
+    /// Says which exchange it has last begun with, of perhaps several: what it
+    /// prints is put down to that.
+    pub(super) fn begin_shared(&self, exchange: u64) {
+        self.current.store(exchange, Ordering::Relaxed);
+    }
+
     /// The host's limits.
     pub(super) fn limits(&self) -> &Limits {
         &self.facts.limits

@@ -7,10 +7,10 @@ use wasmtime::component::Linker;
 
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
-use crate::guest::network::restrict;
+use crate::guest::network::{concurrent, restrict};
 use crate::guest::{api, plain, wasi_http};
 
-/// Everything that an app without concurrency may import.
+/// Everything that an app of this engine may import.
 ///
 /// # Errors
 /// None but wasmtime's own, on a name that is defined twice.
@@ -22,5 +22,10 @@ pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
         .context("cannot link WASI")?;
     api::link(&mut linker).map_err(plain).context("cannot link innkeeper:http")?;
     wasi_http::link(&mut linker).map_err(plain).context("cannot link wasi:http")?;
+    if engine.has_concurrency() {
+        wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(plain).context("cannot link WASI 0.3")?;
+        concurrent::restrict(&mut linker).map_err(plain).context("cannot link WASI 0.3")?;
+        wasi_http::link_concurrent(&mut linker).map_err(plain).context("cannot link wasi:http 0.3")?;
+    }
     Ok(linker)
 }

@@ -4,12 +4,16 @@
 //! both bodies stream through it, on the exchange's own task.
 
 pub(super) mod call;
+pub(super) mod concurrent;
 pub(super) mod error_code;
 pub(super) mod outgoing;
 mod outgoing_code;
 pub(super) mod reply;
 pub(super) mod request;
 mod sending;
+pub(super) mod shared;
+mod upload;
+pub(super) mod worker;
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody, HostOutgoingBody};
@@ -17,7 +21,7 @@ use wasmtime_wasi_http::p2::types::{
     HostFutureIncomingResponse, HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest,
     HostOutgoingResponse, HostResponseOutparam,
 };
-use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView, p3};
 
 use crate::guest::instance::HostState;
 
@@ -27,6 +31,14 @@ use crate::guest::instance::HostState;
 /// None but wasmtime's own.
 pub fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+}
+
+/// Links `wasi:http` 0.3.
+///
+/// # Errors
+/// None but wasmtime's own.
+pub fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    p3::add_to_linker(linker)
 }
 
 impl WasiHttpView for HostState {
@@ -48,5 +60,7 @@ pub(super) fn keeps_something(table: &mut ResourceTable) -> bool {
             || entry.is::<HostOutgoingRequest>()
             || entry.is::<HostFutureIncomingResponse>()
             || entry.is::<HostIncomingResponse>()
+            || entry.is::<p3::Request>()
+            || entry.is::<p3::Response>()
     })
 }

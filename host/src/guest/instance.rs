@@ -329,6 +329,7 @@ impl HostState {
     /// prints is put down to that.
     pub(super) fn begin_shared(&self, exchange: u64) {
         self.current.store(exchange, Ordering::Relaxed);
+        self.outgoing.begin_shared(exchange);
     }
 
     /// The host's limits.

@@ -23,8 +23,10 @@ pub struct Outgoing(Arc<Mutex<Requests>>);
 
 #[derive(Default)]
 struct Requests {
-    /// Those that may still be under way.
+    /// Those that may still be under way and are driven here.
     under_way: Vec<WeakRequest>,
+    /// Those of `wasi:http`, which drive themselves.
+    apart: Vec<WeakRequest>,
     /// How many were made for the exchange under way.
     made: u64,
     cause: Cause,
@@ -37,12 +39,23 @@ impl Outgoing {
         let mut requests = self.0.lock();
         requests.made = 0;
         requests.under_way.clear();
+        // A pooled instance may have kept one.
+        requests.apart.drain(..).filter_map(|request| request.upgrade()).for_each(|request| request.destroy());
         let Some(exchange) = exchange else {
             requests.cause = Cause::default();
             return;
         };
         let trace = if client.is_granted() { trace_of(exchange) } else { Vec::new() };
         requests.cause = Cause { exchange: exchange.id(), trace };
+    }
+
+    /// Goes on with another exchange beside those that an instance has. It
+    /// brings as many requests as one has, for nobody can tell whose they are;
+    /// for that reason they pass no trace on.
+    pub fn begin_shared(&self, exchange: u64) {
+        let mut requests = self.0.lock();
+        requests.made = 0;
+        requests.cause = Cause { exchange, trace: Vec::new() };
     }
 
     /// Counts one more for the exchange, and says what it is made for.
@@ -63,6 +76,13 @@ impl Outgoing {
         client.tally().note_failure(&error);
         client.note_refusal(requests.cause.exchange, &error);
         Err(error)
+    }
+
+    /// Has a request end with the exchange, if not before.
+    pub(super) fn end_with_exchange(&self, request: &ClientRequest) {
+        let mut requests = self.0.lock();
+        requests.apart.retain(|other| other.upgrade().is_some());
+        requests.apart.push(request.downgrade());
     }
 
     /// Goes on with all of them as far as they go.

@@ -63,7 +63,9 @@ impl Hooks {
             alpn: Alpn::Negotiated,
             cause,
         };
-        ClientRequest::new(&self.client, options, Via::Global)
+        let request = ClientRequest::new(&self.client, options, Via::Global)?;
+        self.outgoing.end_with_exchange(&request);
+        Ok(request)
     }
 }
 

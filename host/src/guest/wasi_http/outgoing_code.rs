@@ -40,6 +40,7 @@ pub fn code_of(error: OutboundError, phase: Phase) -> Error {
 
 fn code_of_limit(limit: &str, phase: Phase) -> Error {
     match limit {
+        "outbound_request_body_bytes_max" => Error::HttpRequestBodySize(None),
         "outbound_response_body_bytes_max" => Error::HttpResponseBodySize(None),
         "outbound_head_bytes_max" | "outbound_header_count_max" => match phase {
             Phase::Head => Error::HttpResponseHeaderSectionSize(None),
@@ -53,7 +54,6 @@ fn code_of_limit(limit: &str, phase: Phase) -> Error {
 fn code_of_message(error: MessageError) -> Error {
     match error {
         MessageError::ContentLengthMismatch { actual, .. } => Error::HttpRequestBodySize(Some(actual)),
-        MessageError::LimitExceeded("outbound_request_body_bytes_max") => Error::HttpRequestBodySize(None),
         MessageError::LimitExceeded("response_head_bytes_max" | "header_count_max") => {
             Error::HttpRequestHeaderSectionSize(None)
         }

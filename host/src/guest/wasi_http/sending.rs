@@ -24,6 +24,7 @@ use crate::guest::wasi_http::outgoing_code::{Phase, code_of};
 use crate::guest::wasi_http::request::trailer_map;
 use crate::outbound::error::OutboundError;
 use crate::outbound::request::ClientRequest;
+use crate::wire::error::MessageError;
 use crate::wire::http1::fields::Line;
 use crate::wire::http1::response::may_be_trailer;
 
@@ -181,6 +182,11 @@ impl Upload {
                 Ok(true) => self.body = None,
                 // A server that does not listen may answer all the same.
                 Err(OutboundError::HangUp) => self.body = None,
+                // Nobody but the log is told which limit it was.
+                Err(OutboundError::Message(MessageError::LimitExceeded(limit))) => {
+                    request.fail(OutboundError::Limit(limit));
+                    self.body = None;
+                }
                 Err(error) => {
                     request.fail(error);
                     self.body = None;

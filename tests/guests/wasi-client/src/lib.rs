@@ -16,6 +16,7 @@ fn ask(authority: &str) -> std::result::Result<String, ErrorCode> {
     let request = OutgoingRequest::new(Fields::new());
     request.set_scheme(Some(&Scheme::Http)).expect("it is one");
     request.set_authority(Some(authority)).expect("it is one");
+    request.set_path_with_query(Some("/")).expect("it is one");
     let future = outgoing_handler::handle(request, None)?;
     future.subscribe().block();
     let response = future.get().expect("it is ready").expect("it was not taken before")?;

@@ -10,8 +10,8 @@ use wasip2::http::types::{
 pub struct Call {
     method: Method,
     scheme: Option<Scheme>,
-    authority: Option<String>,
-    path: Option<String>,
+    authority: String,
+    path: String,
     headers: Vec<(String, Vec<u8>)>,
     connect: Option<u64>,
     first_byte: Option<u64>,
@@ -30,10 +30,8 @@ impl Call {
         let number = |name: &str| text(name).and_then(|text| text.parse().ok());
         let url = text("fetch-url").unwrap_or_default();
         let (scheme, rest) = url.split_once("://").unwrap_or(("", &url));
-        let (authority, path) = rest.find('/').map_or((rest, None), |at| {
-            let (authority, path) = rest.split_at(at);
-            (authority, Some(path.to_owned()))
-        });
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = if path.is_empty() { "/" } else { path };
         Self {
             method: match text("fetch-method").as_deref() {
                 Some("CONNECT") => Method::Connect,
@@ -45,8 +43,8 @@ impl Call {
                 "https" => Some(Scheme::Https),
                 other => Some(Scheme::Other(other.to_owned())),
             },
-            authority: Some(authority.to_owned()),
-            path,
+            authority: authority.to_owned(),
+            path: path.to_owned(),
             headers: passed_on(&headers).entries(),
             connect: number("fetch-connect"),
             first_byte: number("fetch-first-byte"),
@@ -61,8 +59,8 @@ impl Call {
         let request = OutgoingRequest::new(headers);
         request.set_method(&self.method).expect("it came as one");
         request.set_scheme(self.scheme.as_ref()).expect("it is one");
-        request.set_authority(self.authority.as_deref()).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
-        request.set_path_with_query(self.path.as_deref()).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
+        request.set_authority(Some(&self.authority)).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
+        request.set_path_with_query(Some(&self.path)).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
         let body = self.has_body().then(|| request.body().expect("nobody has taken it"));
         Ok((body, outgoing_handler::handle(request, Some(self.options()))?))
     }

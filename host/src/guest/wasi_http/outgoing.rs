@@ -20,7 +20,11 @@ use crate::outbound::error::OutboundError;
 use crate::outbound::origin::Origin;
 use crate::outbound::request::{self, ClientRequest, Times, Via};
 use crate::wire::http1::fields::Line;
-use crate::wire::http1::response::HIGH_WATER_MARK;
+
+/// Bytes of a body that a guest hands over at once. What it has written and
+/// nobody has taken is the host's memory, two of these for each body; with
+/// fewer, a large body goes back and forth between the two too often.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The host's part of `wasi:http`, for one instance.
 pub struct Hooks {
@@ -93,10 +97,12 @@ impl WasiHttpHooks for Hooks {
         }
     }
 
-    /// What a guest has written and nobody has taken is the host's memory, two
-    /// pieces for each body.
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        HIGH_WATER_MARK
+        CHUNK_BYTES
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
     }
 }
 

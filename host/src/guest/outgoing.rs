@@ -40,7 +40,11 @@ impl Outgoing {
         requests.made = 0;
         requests.under_way.clear();
         // A pooled instance may have kept one.
-        requests.apart.drain(..).filter_map(|request| request.upgrade()).for_each(|request| request.destroy());
+        requests
+            .apart
+            .drain(..)
+            .filter_map(|request| request.upgrade())
+            .for_each(|request| request.destroy());
         let Some(exchange) = exchange else {
             requests.cause = Cause::default();
             return;

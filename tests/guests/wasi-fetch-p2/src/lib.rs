@@ -5,7 +5,8 @@
 //! `fetch-between-bytes` are timeouts in milliseconds, `fetch-method` may be
 //! CONNECT.
 //!
-//! `/each` asks `fetch-times` times, and tells how each of them ended;
+//! `/each` asks `fetch-times` times, reads the answers, and tells how each of
+//! them ended: with a status, a code, or a status and the code that broke it;
 //! `/leave` and `/leave-body` give up a request with the first byte of their
 //! own, before or after its answer, and answer with the last.
 
@@ -15,10 +16,10 @@ mod pump;
 use wasip2::http::proxy;
 use wasip2::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse, OutgoingBody,
-    OutgoingResponse, ResponseOutparam,
+    OutgoingResponse, ResponseOutparam, http_error_code,
 };
 use wasip2::io::poll::{Pollable, poll};
-use wasip2::io::streams::InputStream;
+use wasip2::io::streams::{InputStream, StreamError};
 
 use call::{Call, name, passed_on};
 use pump::Pump;
@@ -84,8 +85,10 @@ fn each(call: &Call) -> String {
         Ok(response) => {
             let body = response.consume().expect("nobody has taken it");
             let stream = body.stream().expect("nobody has taken it");
-            while stream.blocking_read(1024).is_ok() {}
-            response.status().to_string()
+            match read_to_end(&stream) {
+                Ok(()) => response.status().to_string(),
+                Err(code) => format!("{}+{code}", response.status()),
+            }
         }
         Err(code) => name(&code),
     };
@@ -106,7 +109,7 @@ fn leave(call: &Call, body: IncomingBody, out: ResponseOutparam, after_head: boo
         });
         let _byte = stream.blocking_read(1);
     }
-    read_to_end(&stream);
+    read_to_end(&stream).expect("it is whole");
     tell(out, "left");
 }
 
@@ -115,8 +118,18 @@ fn answered(future: &FutureIncomingResponse) -> Result<IncomingResponse, ErrorCo
     future.get().expect("it is ready").expect("it was not taken before")
 }
 
-fn read_to_end(stream: &InputStream) {
-    while stream.blocking_read(1024).is_ok() {}
+/// Reads all of it; the name of an error code if that breaks.
+fn read_to_end(stream: &InputStream) -> Result<(), String> {
+    loop {
+        match stream.blocking_read(1024) {
+            Ok(_) => {}
+            Err(StreamError::Closed) => return Ok(()),
+            Err(StreamError::LastOperationFailed(error)) => {
+                let code = http_error_code(&error);
+                return Err(code.map_or_else(|| error.to_debug_string(), |code| name(&code)));
+            }
+        }
+    }
 }
 
 fn wait(waits: Vec<Pollable>) {

@@ -65,8 +65,10 @@ async fn each(call: &Call) -> String {
                 let status = response.get_status_code().to_string();
                 let (body, end) = consume(response);
                 body.collect().await;
-                let _ = end.await;
-                status
+                match end.await {
+                    Ok(_) => status,
+                    Err(code) => format!("{status}+{}", name(&code)),
+                }
             }
             Err(code) => name(&code),
         });

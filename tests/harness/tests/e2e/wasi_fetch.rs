@@ -402,7 +402,7 @@ fn what_is_under_way_ends_with_its_exchange() {
 
 #[test]
 fn a_client_that_reads_nothing_holds_the_server_back() {
-    const PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+    static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
     for guest in GUESTS {
         let server = fetcher(guest).start();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

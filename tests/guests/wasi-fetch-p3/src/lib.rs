@@ -1,16 +1,21 @@
-//! What `wasi-fetch-p2` does, by `wasi:http` 0.3; see there.
+//! What `wasi-fetch-p2` does, by `wasi:http` 0.3; see there. The header
+//! `fetch-instance` of an answer that is passed on says whose it is.
 
 mod call;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::LazyLock;
 use std::task::Poll;
 
 use wasip3::http::types::{ErrorCode, Fields, Request, Response, Trailers};
+use wasip3::random::random::get_random_u64;
 use wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, spawn_local};
 use wasip3::{wit_future, wit_stream};
 
 use call::{Call, name, passed_on};
+
+static INSTANCE: LazyLock<String> = LazyLock::new(|| format!("{:016x}", get_random_u64()));
 
 struct Fetch;
 
@@ -41,6 +46,7 @@ async fn pass(call: &Call, body: StreamReader<u8>, end: End) -> Response {
         Err(code) => return failure(&code),
     };
     let (headers, status) = (passed_on(&response.get_headers()), response.get_status_code());
+    headers.append("fetch-instance", INSTANCE.as_bytes()).expect("it is a header");
     let (body, end) = consume(response);
     let (told, trailers) = wit_future::new(|| Ok(None));
     spawn_local(async move {

@@ -10,13 +10,15 @@ use std::time::Duration;
 use innkeeper_harness::dns::{Answer, DnsServer};
 use innkeeper_harness::message::Message;
 use innkeeper_harness::server::{Running, Server};
-use innkeeper_harness::tls::{Acceptor, Authority};
+use innkeeper_harness::tls::{Acceptor, Authority, Files};
 use innkeeper_harness::upstream::Upstream;
 use innkeeper_harness::wire::Client;
 
 use crate::elsewhere::{Elsewhere, wait_refusals};
 use crate::outbound_limits::{Full, stuck};
+use crate::outbound_tls::speaking;
 use crate::support::{get, lasts, promptly};
+use crate::wasi_concurrency::meeting;
 
 /// The guests that do the same, each by its own version of the standard.
 const GUESTS: &[&str] = &["wasi-fetch-p2", "wasi-fetch-p3"];
@@ -156,6 +158,27 @@ fn connections_serve_instance_after_instance() {
             assert_eq!(answer.text(), "hello");
         }
         assert_eq!(elsewhere.counts(), [3]);
+    }
+}
+
+#[test]
+fn a_server_that_has_http2_is_asked_over_that() {
+    let authority = Authority::new("known").expect("an authority can be made");
+    let identity = authority.certify(&["127.0.0.1"]).expect("a certificate can be made");
+    let files = Files::new().expect("a folder");
+    let roots = files.write("roots.pem", &authority.pem()).expect("the folder can be written");
+    for guest in GUESTS {
+        for (offered, told) in [(&["h2", "http/1.1"][..], "HTTP/2.0hello"), (&["http/1.1"], "HTTP/1.1hello")]
+        {
+            let elsewhere = speaking(&Acceptor::new(&identity, offered).expect("it can be shown"));
+            let server = Server::of(guest)
+                .arg("--outbound", "https://127.0.0.1:*")
+                .arg("--outbound-roots", &roots)
+                .start();
+            let lines = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+            let answer = server.connect().ask(asking("POST", &format!("https://{elsewhere}/"), lines));
+            assert_eq!(answer.text(), told, "{guest}");
+        }
     }
 }
 
@@ -398,6 +421,47 @@ fn what_is_under_way_ends_with_its_exchange() {
             }
         }
     }
+}
+
+#[test]
+fn an_instance_that_has_several_exchanges_asks_for_each() {
+    let server = fetcher("wasi-fetch-p3").arg("--instances", "pooled").start();
+    let (upstream, elsewhere) = (Upstream::start(), Elsewhere::telling("reached"));
+    let beside = format!("http://{}/", elsewhere.authority());
+    let begin = || {
+        let mut client = server.connect();
+        client.send(getting(&format!("http://{}/", upstream.authority()), ""));
+        let mut connection = upstream.accept();
+        connection.read_until("\r\n\r\n");
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n");
+        let head = client.read_response_to_head();
+        client.read_until("2\r\nhe\r\n");
+        (client, connection, instance(&head))
+    };
+    let (mut first, mut of_first, shared) = begin();
+    ask_in(&server, &shared, &beside);
+    // Another exchange that ends at once takes its own request with it only.
+    meeting(|| {
+        let (client, mut connection, met) = begin();
+        client.reset();
+        promptly(|| connection.read_to_end());
+        (met == shared).then_some(())
+    });
+    of_first.send("3\r\nllo\r\n0\r\n\r\n");
+    first.expect("3\r\nllo\r\n0\r\n\r\n");
+}
+
+fn instance(answer: &Message) -> String {
+    answer.header("fetch-instance").expect("each answer tells its instance").to_owned()
+}
+
+/// Has this instance ask for this.
+fn ask_in(server: &Running, shared: &str, url: &str) {
+    meeting(|| {
+        let answer = fetch(server, url, "");
+        assert_eq!(answer.text(), "reached");
+        (instance(&answer) == shared).then_some(())
+    });
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod inspect;
 mod limits;
 mod outbound;
 mod keyvalue;
+mod new;
+mod project;
 mod reload;
 mod schema;
 mod serve;
@@ -31,6 +33,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
+    New(new::New),
     Inspect(inspect::Inspect),
     Check(check::Check),
     Schema(schema::Schema),
@@ -59,6 +62,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let ran = match self.command {
             Command::Serve(serve) => serve.run(),
+            Command::New(new) => new.run(),
             Command::Inspect(inspect) => inspect.run(),
             Command::Check(check) => check.run(),
             Command::Schema(schema) => schema.run(),

@@ -12,6 +12,8 @@ mod inspect;
 mod limits;
 mod outbound;
 mod keyvalue;
+mod new;
+mod project;
 mod reload;
 mod schema;
 mod serve;
@@ -36,6 +38,7 @@ enum Command {
     Build(authoring::build::Build),
     Dev(Box<authoring::dev::Dev>),
     Serve(Box<serve::Serve>),
+    New(new::New),
     Inspect(inspect::Inspect),
     Check(check::Check),
     Schema(schema::Schema),
@@ -66,6 +69,7 @@ impl Cli {
             Command::Build(build) => build.run(),
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
+            Command::New(new) => new.run(),
             Command::Inspect(inspect) => inspect.run(),
             Command::Check(check) => check.run(),
             Command::Schema(schema) => schema.run(),

@@ -12,8 +12,6 @@ mod inspect;
 mod limits;
 mod outbound;
 mod keyvalue;
-mod new;
-mod project;
 mod reload;
 mod schema;
 mod serve;
@@ -38,7 +36,7 @@ enum Command {
     Build(authoring::build::Build),
     Dev(Box<authoring::dev::Dev>),
     Serve(Box<serve::Serve>),
-    New(new::New),
+    New(authoring::new::New),
     Inspect(inspect::Inspect),
     Check(check::Check),
     Schema(schema::Schema),

@@ -43,7 +43,7 @@ pub enum Profile {
 pub fn build(project: &Project, options: &Options) -> Result<PathBuf> {
     match project.language {
         Language::Rust => rust(&project.folder, options),
-        Language::JavaScript => javascript(&project.folder, options),
+        Language::Js => javascript(&project.folder, options),
         Language::Python => python(&project.folder, options),
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
 
 /// A folder with sources.
 #[derive(Debug, Clone)]
@@ -16,23 +17,23 @@ pub struct Project {
 }
 
 /// A language that projects are in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
-    /// A `Cargo.toml`.
+    /// Rust, with the crate `innkeeper-guest`.
     Rust,
-    /// A `package.json` whose script `build` makes a component.
-    JavaScript,
-    /// An `app.py` and a `requirements.txt` with `componentize-py`.
+    /// JavaScript: a fetch handler, on the standard `wasi:http`.
+    Js,
+    /// Python, on the standard `wasi:http`.
     Python,
 }
 
 impl Language {
-    /// Its name.
+    /// As the command line has it.
     pub fn name(self) -> &'static str {
         match self {
-            Language::Rust => "Rust",
-            Language::JavaScript => "JavaScript",
-            Language::Python => "Python",
+            Language::Rust => "rust",
+            Language::Js => "js",
+            Language::Python => "python",
         }
     }
 }
@@ -50,7 +51,7 @@ impl Project {
         let language = if has("Cargo.toml") {
             Language::Rust
         } else if has("package.json") {
-            Language::JavaScript
+            Language::Js
         } else if has("app.py") && has("requirements.txt") {
             Language::Python
         } else {
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn a_language_is_told_by_its_files() {
         assert_eq!(found(&["Cargo.toml", "package.json"]).ok(), Some(Language::Rust));
-        assert_eq!(found(&["package.json"]).ok(), Some(Language::JavaScript));
+        assert_eq!(found(&["package.json"]).ok(), Some(Language::Js));
         assert_eq!(found(&["app.py", "requirements.txt"]).ok(), Some(Language::Python));
     }
 

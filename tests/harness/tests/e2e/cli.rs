@@ -36,6 +36,11 @@ fn help_of_serve() {
 }
 
 #[test]
+fn help_of_new() {
+    check_help(&["new", "--help"], "help-new");
+}
+
+#[test]
 fn help_of_build() {
     check_help(&["build", "--help"], "help-build");
 }

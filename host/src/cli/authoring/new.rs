@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::project::Language;
-use super::project::template::{Template, write};
+use super::template::{Template, write};
 
 /// Bytes of a name: it is that of a package, a file and an app.
 const NAME_BYTES_MAX: usize = 63;
@@ -20,11 +20,60 @@ const SDK_OF_CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-sdk
 
 /// What a library of Rust cannot be called.
 const RESERVED: [&str; 54] = [
-    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core",
-    "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in",
-    "innkeeper-guest", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub",
-    "ref", "return", "self", "static", "std", "struct", "super", "test", "trait", "true", "try", "type",
-    "typeof", "unsafe", "use", "virtual", "where", "while",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "innkeeper-guest",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "use",
+    "virtual",
+    "where",
+    "while",
 ];
 
 /// Begin a project: a folder with a handler that builds and runs.
@@ -113,7 +162,9 @@ fn check_name(name: &str, language: Language) -> Result<()> {
         );
     }
     if language == Language::Rust && RESERVED.contains(&name) {
-        bail!("{name:?} is no name for a project in Rust, which has another meaning for it; take another one");
+        bail!(
+            "{name:?} is no name for a project in Rust, which has another meaning for it; take another one"
+        );
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use include_dir::{Dir, include_dir};
 
-use super::Language;
+use super::project::Language;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -26,7 +26,7 @@ const PIECES: [&str; 3] = ["about", "dependencies", "flags"];
 
 /// What a project begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Template {
+pub enum Template {
     /// A greeting.
     Hello,
     /// An API in JSON.
@@ -65,7 +65,8 @@ impl Template {
         for folder in TEMPLATES.get_dir(of_language.join(ALL)).into_iter().chain([own]) {
             collect(folder, folder.path(), &mut texts)?;
         }
-        let mut pieces: BTreeMap<_, _> = PIECES.iter().map(|name| ((*name).to_owned(), String::new())).collect();
+        let mut pieces: BTreeMap<_, _> =
+            PIECES.iter().map(|name| ((*name).to_owned(), String::new())).collect();
         pieces.extend(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut files = Vec::new();
         for (path, text) in texts {
@@ -131,7 +132,7 @@ fn fill(text: &str, pieces: &BTreeMap<String, String>) -> String {
 ///
 /// # Errors
 /// A folder that exists, and whatever the system says.
-pub(in crate::cli) fn write(folder: &Path, files: &[(PathBuf, String)]) -> Result<()> {
+pub fn write(folder: &Path, files: &[(PathBuf, String)]) -> Result<()> {
     if folder.symlink_metadata().is_ok() {
         bail!("{} exists; take another name, or remove it", folder.display());
     }

@@ -55,6 +55,9 @@ mod tests {
     /// A text frame of a client, `Ada`, with a mask of zeros (RFC 6455 5.2).
     const ADA: &[u8] = b"\x81\x83\0\0\0\0Ada";
 
+    /// Its Close, with the same mask.
+    const CLOSE: &[u8] = b"\x88\x80\0\0\0\0";
+
     #[test]
     fn the_page_is_served() {
         let answer = testing::get("/").send(page);
@@ -68,10 +71,12 @@ mod tests {
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
             .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
-        let tunnel = request.take_over(upgrade, [Ok(ADA)]);
+        let tunnel = request.take_over(upgrade, [Ok(ADA), Ok(CLOSE)]);
+        let written = tunnel.written();
         // The key and its answer are those of RFC 6455 1.3.
-        assert!(tunnel.text().contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{}", tunnel.text());
-        assert!(tunnel.written().ends_with(b"\x81\x0bHello, Ada!"), "{}", tunnel.text());
+        let head = String::from_utf8_lossy(&written);
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        assert!(written.ends_with(b"\x81\x0bHello, Ada!\x88\x00"), "{head:?}");
     }
 
     #[test]

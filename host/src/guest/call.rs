@@ -17,6 +17,7 @@ use crate::guest::api;
 use crate::guest::component::{Callee, Entries};
 use crate::guest::cpu::{Cpu, has_yielded};
 use crate::guest::instance::{Instance, Instances, Loaded, TENANT_MEMORY};
+use crate::guest::node_http;
 use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::printable;
 use crate::guest::wasi_http;
@@ -257,6 +258,9 @@ async fn handle(
                 }
                 Outcome::Refused(fault) => Err(Stopped::Untold(fault)),
             })
+        }
+        (Loaded::JcoNode(listening), _) => {
+            node_http::call::answer(&mut instance.store, listening, &exchange).await
         }
         (Loaded::Innkeeper(_), _) => Err(wasmtime::Error::msg("an instance of another contract")),
     }

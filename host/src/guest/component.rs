@@ -15,7 +15,8 @@ use crate::guest::api::bindings::exports::innkeeper::http::{
 use crate::guest::contract::{Contract, Surface};
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
-use crate::guest::{linking, plain};
+use crate::guest::node_http::start::Program;
+use crate::guest::{linking, node_http, plain};
 
 /// The import by which it sends requests to other servers.
 const CLIENT: &str = "innkeeper:http/client@0.1.0";
@@ -33,6 +34,8 @@ pub(super) enum Callee {
     Innkeeper(Box<Entries>),
     /// `wasi:http/incoming-handler`.
     WasiHttp02(ProxyIndices),
+    /// A Node program's start and listeners.
+    JcoNode(Box<Program>),
 }
 
 /// Where the functions of a component are that the host calls.
@@ -99,7 +102,14 @@ impl Guest {
         surface.check().with_context(|| path.display().to_string())?;
         let component = compile(engine, bytes, path)?;
         let does_not_fit = || format!("{} does not fit this host", path.display());
-        let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
+        let of_node = surface.imports.iter().any(|name| name.starts_with(node_http::NODE));
+        let pre = if of_node {
+            node_http::denied::link(&linked.linker, &component)
+                .and_then(|linker| linker.instantiate_pre(&component))
+        } else {
+            linked.linker.instantiate_pre(&component)
+        };
+        let pre = pre.map_err(plain).with_context(does_not_fit)?;
         let callee = Callee::find(&pre, &surface).map_err(plain).with_context(does_not_fit)?;
         let asks_others = surface.imports.iter().any(|name| name == CLIENT);
         Ok(Guest { pre, callee, asks_others })
@@ -138,6 +148,7 @@ impl Callee {
     fn find(pre: &InstancePre<HostState>, surface: &Surface) -> wasmtime::Result<Self> {
         Ok(match Contract::of(surface) {
             Contract::WasiHttp02 => Callee::WasiHttp02(ProxyIndices::new(pre)?),
+            Contract::JcoNode => Callee::JcoNode(Box::new(Program::find(pre)?)),
             _ => Callee::Innkeeper(Box::new(Entries::find(pre, &surface.exports)?)),
         })
     }

@@ -20,6 +20,8 @@ use crate::guest::engine::Engine;
 use crate::guest::idle::IdleList;
 use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
+use crate::guest::node_http::server::Servers;
+use crate::guest::node_http::start::Listening;
 use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::Stream;
 use crate::guest::wasi_http;
@@ -69,6 +71,7 @@ pub struct Instance {
 pub(super) enum Loaded {
     Innkeeper(Handler),
     WasiHttp02(Proxy),
+    JcoNode(Box<Listening>),
 }
 
 /// What the host keeps for an instance.
@@ -76,6 +79,8 @@ pub struct HostState {
     pub(super) table: ResourceTable,
     pub(super) http: WasiHttpCtx,
     pub(super) hooks: Hooks,
+    /// Those of a Node program.
+    pub(super) servers: Servers,
     facts: Arc<AppFacts>,
     /// Made when the guest first asks for WASI: many never do.
     wasi: Option<WasiCtx>,
@@ -196,6 +201,9 @@ impl Instances {
             let handler = match self.guest.callee() {
                 Callee::Innkeeper(entries) => Loaded::Innkeeper(entries.handler.load(&mut store, &inner)?),
                 Callee::WasiHttp02(indices) => Loaded::WasiHttp02(indices.load(&mut store, &inner)?),
+                Callee::JcoNode(program) => {
+                    Loaded::JcoNode(Box::new(program.start(&mut store, &inner).await?))
+                }
             };
             Ok((inner, handler))
         };
@@ -246,6 +254,7 @@ impl Instances {
                 table,
                 http: WasiHttpCtx::new(),
                 hooks: Hooks,
+                servers: Servers::default(),
                 facts: self.facts.clone(),
                 wasi: None,
                 sockets: Sockets::default(),

@@ -8,7 +8,7 @@ use wasmtime::component::Linker;
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
 use crate::guest::network::restrict;
-use crate::guest::{api, plain, wasi_http};
+use crate::guest::{api, node_http, plain, wasi_http};
 
 /// Everything that an app without concurrency may import.
 ///
@@ -22,5 +22,6 @@ pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
         .context("cannot link WASI")?;
     api::link(&mut linker).map_err(plain).context("cannot link innkeeper:http")?;
     wasi_http::link(&mut linker).map_err(plain).context("cannot link wasi:http")?;
+    node_http::link(&mut linker).map_err(plain).context("cannot link jco:node/http")?;
     Ok(linker)
 }

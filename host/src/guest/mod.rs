@@ -19,6 +19,7 @@ pub mod log;
 pub mod stdio;
 mod api;
 mod wasi_http;
+mod node_http;
 
 /// A wasmtime error as one of the host's, its causes in its text.
 fn plain(error: wasmtime::Error) -> anyhow::Error {

@@ -251,18 +251,25 @@ async fn handle(
         }
         (Loaded::WasiHttp02(proxy), _) => {
             let outcome = wasi_http::call::answer(&mut instance.store, proxy, &exchange).await?;
-            Ok(match outcome {
-                Outcome::Told => Ok(()),
-                Outcome::Error(code) => {
-                    Err(Stopped::ErrorCode { status: status_of(&code), what: code.to_string() })
-                }
-                Outcome::Refused(fault) => Err(Stopped::Untold(fault)),
-            })
+            Ok(judged(outcome))
+        }
+        (Loaded::WasiHttp03(proxy), _) => {
+            let outcome = wasi_http::concurrent::answer(&mut instance.store, proxy, &exchange).await?;
+            Ok(judged(outcome))
         }
         (Loaded::JcoNode(listening), _) => {
             node_http::call::answer(&mut instance.store, listening, &exchange).await
         }
         (Loaded::Innkeeper(_), _) => Err(wasmtime::Error::msg("an instance of another contract")),
+    }
+}
+
+/// What an answer of `wasi:http` came to.
+fn judged(outcome: Outcome) -> Result<(), Stopped> {
+    match outcome {
+        Outcome::Told => Ok(()),
+        Outcome::Error(code) => Err(Stopped::ErrorCode { status: status_of(&code), what: code.to_string() }),
+        Outcome::Refused(fault) => Err(Stopped::Untold(fault)),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyIndices;
+use wasmtime_wasi_http::p3::bindings::ServiceIndices;
 
 use crate::guest::api::bindings::exports::innkeeper::http::{
     check_continue_handler, check_expectation_handler, client_error_handler, connect_handler, handler,
@@ -23,6 +24,7 @@ const CLIENT: &str = "innkeeper:http/client@0.1.0";
 
 /// A component that was compiled and linked.
 pub struct Guest {
+    engine: Engine,
     pre: InstancePre<HostState>,
     callee: Callee,
     asks_others: bool,
@@ -34,6 +36,8 @@ pub(super) enum Callee {
     Innkeeper(Box<Entries>),
     /// `wasi:http/incoming-handler`.
     WasiHttp02(ProxyIndices),
+    /// `wasi:http/handler`.
+    WasiHttp03(ServiceIndices),
     /// A Node program's start and listeners.
     JcoNode(Box<Program>),
 }
@@ -76,8 +80,10 @@ pub struct Facts {
     pub contract: Contract,
 }
 
-/// What every component of an engine may import.
+/// An engine, and what every component of it may import.
+#[derive(Clone)]
 pub struct Linked {
+    engine: Engine,
     linker: Linker<HostState>,
 }
 
@@ -86,21 +92,21 @@ impl Linked {
     ///
     /// # Errors
     /// None but wasmtime's own.
-    pub fn new(engine: &Engine) -> Result<Self> {
-        Ok(Linked { linker: linking::linker(engine)? })
+    pub fn new(engine: Engine) -> Result<Self> {
+        Ok(Linked { linker: linking::linker(&engine)?, engine })
     }
 }
 
 impl Guest {
-    /// Compiles and links a component; `path` is what it is called in errors.
+    /// Compiles and links a component with this `surface`; `path` is what it is
+    /// called in errors.
     ///
     /// # Errors
     /// Bytes that are no component, a missing export, an import that the host
     /// does not have; each is named.
-    pub fn load(engine: &Engine, linked: &Linked, bytes: &[u8], path: &Path) -> Result<Self> {
-        let surface = Surface::read(bytes, path)?;
+    pub(super) fn load(linked: &Linked, surface: &Surface, bytes: &[u8], path: &Path) -> Result<Self> {
         surface.check().with_context(|| path.display().to_string())?;
-        let component = compile(engine, bytes, path)?;
+        let component = compile(&linked.engine, bytes, path)?;
         let does_not_fit = || format!("{} does not fit this host", path.display());
         let of_node = surface.imports.iter().any(|name| name.starts_with(node_http::NODE));
         let pre = if of_node {
@@ -110,9 +116,9 @@ impl Guest {
             linked.linker.instantiate_pre(&component)
         };
         let pre = pre.map_err(plain).with_context(does_not_fit)?;
-        let callee = Callee::find(&pre, &surface).map_err(plain).with_context(does_not_fit)?;
+        let callee = Callee::find(&pre, surface).map_err(plain).with_context(does_not_fit)?;
         let asks_others = surface.imports.iter().any(|name| name == CLIENT);
-        Ok(Guest { pre, callee, asks_others })
+        Ok(Guest { engine: linked.engine.clone(), pre, callee, asks_others })
     }
 
     /// Whether it is made to send requests to other servers.
@@ -133,6 +139,11 @@ impl Guest {
         }
     }
 
+    /// Where its instances live.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// What is instantiated for a request.
     pub(super) fn pre(&self) -> &InstancePre<HostState> {
         &self.pre
@@ -148,6 +159,7 @@ impl Callee {
     fn find(pre: &InstancePre<HostState>, surface: &Surface) -> wasmtime::Result<Self> {
         Ok(match Contract::of(surface) {
             Contract::WasiHttp02 => Callee::WasiHttp02(ProxyIndices::new(pre)?),
+            Contract::WasiHttp03 => Callee::WasiHttp03(ServiceIndices::new(pre)?),
             Contract::JcoNode => Callee::JcoNode(Box::new(Program::find(pre)?)),
             _ => Callee::Innkeeper(Box::new(Entries::find(pre, &surface.exports)?)),
         })

@@ -114,6 +114,11 @@ impl Surface {
         Ok(surface)
     }
 
+    /// Whether it imports what only an engine with concurrency has.
+    pub fn wants_concurrency(&self) -> bool {
+        self.imports.iter().any(|name| name.starts_with("wasi:") && name.contains("@0.3."))
+    }
+
     /// Refuses a component that no contract fits.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::{self, ResourceTable};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::{WasiHttpCtx, handler};
 
 use crate::config::{AppSettings, DirectoryGrant, InstancePolicy, Limits};
 use crate::guest::account::Account;
@@ -16,7 +16,6 @@ use crate::guest::api;
 use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Handler;
 use crate::guest::component::{Callee, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
-use crate::guest::engine::Engine;
 use crate::guest::idle::IdleList;
 use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
@@ -33,7 +32,6 @@ use crate::wire::site::Control;
 
 /// Makes instances of one component, and keeps pooled ones.
 pub struct Instances {
-    engine: Engine,
     guest: Guest,
     facts: Arc<AppFacts>,
     policy: InstancePolicy,
@@ -71,6 +69,7 @@ pub struct Instance {
 pub(super) enum Loaded {
     Innkeeper(Handler),
     WasiHttp02(Proxy),
+    WasiHttp03(Box<handler::Proxy>),
     JcoNode(Box<Listening>),
 }
 
@@ -123,7 +122,6 @@ impl Instances {
     /// # Errors
     /// A granted name that has no address.
     pub fn new(
-        engine: Engine,
         guest: Guest,
         settings: &Arc<AppSettings>,
         account: Account,
@@ -132,7 +130,7 @@ impl Instances {
         outbound: Client,
     ) -> anyhow::Result<Self> {
         let limits = settings.limits.clone();
-        let idle = engine.idle().open(account.memory.clone());
+        let idle = guest.engine().idle().open(account.memory.clone());
         let facts = AppFacts {
             log,
             control: settings.grants.server_control.then_some(control),
@@ -142,7 +140,7 @@ impl Instances {
             account,
             limits,
         };
-        Ok(Instances { engine, guest, facts: Arc::new(facts), policy: settings.instances, idle })
+        Ok(Instances { guest, facts: Arc::new(facts), policy: settings.instances, idle })
     }
 
     /// The means of its tenant.
@@ -201,6 +199,9 @@ impl Instances {
             let handler = match self.guest.callee() {
                 Callee::Innkeeper(entries) => Loaded::Innkeeper(entries.handler.load(&mut store, &inner)?),
                 Callee::WasiHttp02(indices) => Loaded::WasiHttp02(indices.load(&mut store, &inner)?),
+                Callee::WasiHttp03(indices) => {
+                    Loaded::WasiHttp03(Box::new(handler::Proxy::P3(indices.load(&mut store, &inner)?)))
+                }
                 Callee::JcoNode(program) => {
                     Loaded::JcoNode(Box::new(program.start(&mut store, &inner).await?))
                 }
@@ -216,9 +217,9 @@ impl Instances {
     /// Whether an idle instance was given up, so that there may be room now.
     fn gives_way(&self, none: &NoInstance) -> bool {
         if none.memory_limit == Some(TENANT_MEMORY) {
-            return self.engine.idle().give_up_one_of(&self.facts.account.memory);
+            return self.guest.engine().idle().give_up_one_of(&self.facts.account.memory);
         }
-        none.error.is::<PoolConcurrencyLimitError>() && self.engine.idle().give_up_one()
+        none.error.is::<PoolConcurrencyLimitError>() && self.guest.engine().idle().give_up_one()
     }
 
     /// Takes back an instance whose call returned, for the next request if the
@@ -249,7 +250,7 @@ impl Instances {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
         let mut store = Store::new(
-            self.engine.inner(),
+            self.guest.engine().inner(),
             HostState {
                 table,
                 http: WasiHttpCtx::new(),

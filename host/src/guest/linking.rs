@@ -10,7 +10,7 @@ use crate::guest::instance::HostState;
 use crate::guest::network::restrict;
 use crate::guest::{api, node_http, plain, wasi_http};
 
-/// Everything that an app without concurrency may import.
+/// Everything that an app of this engine may import.
 ///
 /// # Errors
 /// None but wasmtime's own, on a name that is defined twice.
@@ -23,5 +23,9 @@ pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
     api::link(&mut linker).map_err(plain).context("cannot link innkeeper:http")?;
     wasi_http::link(&mut linker).map_err(plain).context("cannot link wasi:http")?;
     node_http::link(&mut linker).map_err(plain).context("cannot link jco:node/http")?;
+    if engine.has_concurrency() {
+        wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(plain).context("cannot link WASI 0.3")?;
+        wasi_http::link_concurrent(&mut linker).map_err(plain).context("cannot link wasi:http 0.3")?;
+    }
     Ok(linker)
 }

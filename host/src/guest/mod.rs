@@ -4,6 +4,7 @@
 pub mod engine;
 pub mod contract;
 pub mod component;
+pub mod sandbox;
 mod linking;
 pub mod account;
 pub mod instance;

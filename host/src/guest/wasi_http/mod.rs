@@ -4,6 +4,7 @@
 //! both bodies stream through it, on the exchange's own task.
 
 pub(super) mod call;
+pub(super) mod concurrent;
 pub(super) mod error_code;
 pub(super) mod outgoing;
 pub(super) mod reply;
@@ -15,7 +16,7 @@ use wasmtime_wasi_http::p2::types::{
     HostFutureIncomingResponse, HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest,
     HostOutgoingResponse, HostResponseOutparam,
 };
-use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView, p3};
 
 use crate::guest::instance::HostState;
 
@@ -25,6 +26,14 @@ use crate::guest::instance::HostState;
 /// None but wasmtime's own.
 pub fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+}
+
+/// Links `wasi:http` 0.3.
+///
+/// # Errors
+/// None but wasmtime's own.
+pub fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    p3::add_to_linker(linker)
 }
 
 impl WasiHttpView for HostState {
@@ -46,5 +55,7 @@ pub(super) fn keeps_something(table: &mut ResourceTable) -> bool {
             || entry.is::<HostOutgoingRequest>()
             || entry.is::<HostFutureIncomingResponse>()
             || entry.is::<HostIncomingResponse>()
+            || entry.is::<p3::Request>()
+            || entry.is::<p3::Response>()
     })
 }

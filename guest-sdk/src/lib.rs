@@ -82,6 +82,7 @@ pub mod glue;
 mod header;
 mod incoming_message;
 pub mod net;
+mod next;
 mod poll;
 pub mod server;
 mod server_response;
@@ -95,6 +96,7 @@ pub use header::JoinedValue;
 pub use header::{Field, Fields, HeaderValue, HeaderValues};
 pub use incoming_message::IncomingMessage;
 #[doc(inline)]
+pub use next::next;
 pub use poll::{Pollable, poll, timer};
 pub use server_response::ServerResponse;
 pub use socket::Socket;

@@ -22,7 +22,7 @@ use crate::guest::network::{Network, Sockets};
 use crate::guest::node_http::server::Servers;
 use crate::guest::node_http::start::Listening;
 use crate::guest::outgoing::Outgoing;
-use crate::guest::stdio::Stream;
+use crate::guest::stdio::{LogStream, Stream};
 use crate::guest::wasi_http;
 use crate::guest::wasi_http::outgoing::Hooks;
 use crate::outbound::client::Client;
@@ -333,6 +333,11 @@ impl HostState {
     /// What it asks of others.
     pub(super) fn outgoing(&self) -> &Outgoing {
         &self.outgoing
+    }
+
+    /// Its way into the app's log.
+    pub(super) fn log_stream(&self, stream: Stream) -> LogStream {
+        self.facts.log.stream(stream, self.current.clone())
     }
 
     /// A charge on the memory of its tenant.

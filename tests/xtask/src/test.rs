@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use innkeeper_harness::chromium::VARIABLE;
 use innkeeper_harness::servers::{NGINX, NODE};
 use innkeeper_harness::workspace::{cargo, command_line};
-use innkeeper_harness::{guests, workspace};
+use innkeeper_harness::{guests, languages, workspace};
 
 use crate::chromium::chromium;
 use crate::servers::{Servers, servers};
@@ -24,6 +24,10 @@ pub struct Args {
     /// there is none and that can be done
     #[arg(long, value_enum, default_value_t = Others::IfThere)]
     servers: Others,
+    /// Whether to run the tests of components in JavaScript and Python, which
+    /// are built with npm and pip
+    #[arg(long, value_enum, default_value_t = Others::IfThere)]
+    languages: Others,
 }
 
 /// Whether to run tests that need programs of others.
@@ -53,6 +57,7 @@ impl Others {
 struct Found {
     browser: Option<PathBuf>,
     servers: Option<Servers>,
+    languages: Option<()>,
 }
 
 /// One check.
@@ -68,6 +73,7 @@ pub fn test(args: &Args) -> Result<()> {
     let found = Found {
         browser: args.browser.find("the test in a browser is", chromium)?,
         servers: args.servers.find("the tests against nginx and Node are", servers)?,
+        languages: args.languages.find("the tests of other languages are", languages::build_all)?,
     };
     for mut step in steps(&found)? {
         println!("── {}: {}", step.name, command_line(&step.command));
@@ -77,14 +83,19 @@ pub fn test(args: &Args) -> Result<()> {
         }
         println!("── {}: {:.1} s\n", step.name, begun.elapsed().as_secs_f32());
     }
-    let but = match (&found.browser, &found.servers) {
-        (Some(_), Some(_)) => "",
-        (None, Some(_)) => " but that in a browser",
-        (Some(_), None) => " but those against nginx and Node",
-        (None, None) => " but those in a browser and against nginx and Node",
-    };
-    println!("all checks{but} passed in {:.0} s", begun.elapsed().as_secs_f32());
+    println!("all checks{} passed in {:.0} s", but(&found), begun.elapsed().as_secs_f32());
     Ok(())
+}
+
+/// What was left out, for the last line.
+fn but(found: &Found) -> String {
+    let parts = [
+        (found.browser.is_none(), "that in a browser"),
+        (found.servers.is_none(), "those against nginx and Node"),
+        (found.languages.is_none(), "those of other languages"),
+    ];
+    let left_out: Vec<_> = parts.iter().filter(|(out, _)| *out).map(|(_, part)| *part).collect();
+    if left_out.is_empty() { String::new() } else { format!(" but {}", left_out.join(", ")) }
 }
 
 fn steps(found: &Found) -> Result<Vec<Step>> {
@@ -129,6 +140,9 @@ fn tests(found: &Found) -> Command {
             command = with(command, NODE.variable, &node.to_string_lossy());
         }
         None => left_out.extend(["--skip", "client_servers::"]),
+    }
+    if found.languages.is_none() {
+        left_out.extend(["--skip", "languages::"]);
     }
     if !left_out.is_empty() {
         command.arg("--").args(left_out);

@@ -1,4 +1,4 @@
-//! What else of Node a program imports (`jco:node/fs`, `jco:node/tty` and so
+//! What else of Node a program imports (`jco:node/fs`, `jco:node/os` and so
 //! on): there for the linker, and refused when it is called, with the error
 //! that Node has for a missing permission. Most programs import far more of
 //! Node than they use.
@@ -9,6 +9,9 @@ use wasmtime::{Result, bail};
 
 use crate::guest::instance::HostState;
 use crate::guest::node_http::{ACCESS_DENIED, ERROR, NODE};
+
+/// What of Node this host has.
+const LINKED: [&str; 2] = ["jco:node/http@0.1.0", "jco:node/tty@0.1.0"];
 
 /// What stands for a resource that no program ever gets.
 enum Never {}
@@ -22,7 +25,7 @@ pub fn link(linker: &Linker<HostState>, component: &Component) -> Result<Linker<
     let engine = linker.engine().clone();
     for (name, item) in component.component_type().imports(&engine) {
         let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
-        if !name.starts_with(NODE) || name.starts_with("jco:node/http@") {
+        if !name.starts_with(NODE) || LINKED.contains(&name) {
             continue;
         }
         let mut instance = linker.instance(name)?;
@@ -41,11 +44,9 @@ pub fn link(linker: &Linker<HostState>, component: &Component) -> Result<Linker<
 
 fn refuse(instance: &mut LinkerInstance<'_, HostState>, interface: &str, function: &str) -> Result<()> {
     let name = format!("{interface}.{function}");
-    // Not to have a terminal is no failure.
-    let no = name == "jco:node/tty@0.1.0.is-tty";
     instance.func_new(function, move |_, ty, _, results| {
         if let [result] = results {
-            *result = if no { Val::Result(Ok(Some(Box::new(Val::Bool(false))))) } else { refusal(&ty, &name)? };
+            *result = refusal(&ty, &name)?;
         }
         Ok(())
     })

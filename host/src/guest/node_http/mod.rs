@@ -2,8 +2,9 @@
 //! place of Node's `http` module. The component starts its server (`start`),
 //! which listens nowhere but here (`server`); each exchange goes to the
 //! listener whole and comes back whole (`call`), for the interface has no
-//! streams. Requests of the program's own are in `outgoing`; what else of Node
-//! it imports is refused when it is called (`denied`).
+//! streams. Requests of the program's own are in `outgoing`, its standard
+//! streams in `tty`; what else of Node it imports is refused when it is called
+//! (`denied`).
 
 pub(super) mod bindings;
 pub(super) mod start;
@@ -11,11 +12,12 @@ pub(super) mod call;
 pub(super) mod server;
 pub(super) mod denied;
 mod outgoing;
+mod tty;
 
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::guest::instance::HostState;
-use bindings::jco::node::http;
+use bindings::jco::node::{http, tty as terminals};
 
 /// The beginning of the names of all that jco gives in place of Node.
 pub const NODE: &str = "jco:node/";
@@ -26,12 +28,13 @@ const ERROR: &str = "Error";
 /// Node's word for what a permission is missing for.
 const ACCESS_DENIED: &str = "ERR_ACCESS_DENIED";
 
-/// Links `jco:node/http`.
+/// Links `jco:node/http` and `jco:node/tty`.
 ///
 /// # Errors
 /// None but wasmtime's own.
 pub fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    http::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
+    http::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)?;
+    terminals::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
 }
 
 /// An error as the program sees it.

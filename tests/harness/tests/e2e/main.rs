@@ -14,6 +14,8 @@ mod admin_cli;
 mod serve;
 mod examples;
 mod examples_client;
+mod middleware;
+mod languages;
 mod framing_in;
 mod framing_out;
 mod expect;

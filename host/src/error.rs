@@ -72,6 +72,9 @@ pub enum Fault {
         /// What the code says.
         what: String,
     },
+    /// The instance ended with another exchange.
+    #[error("the instance ended, and with it all of its exchanges; another of them is to blame")]
+    Neighbour,
     /// It wanted more than it may have.
     #[error("{0}: the guest wanted more, and gave up")]
     Limit(&'static str),
@@ -163,7 +166,7 @@ impl Fault {
             Fault::TenantConnections(_) => Consequence { close: true, ..later(soon) },
             // Said once when it trips, not for each request.
             Fault::Tripped(wait) => Consequence { level: Level::DEBUG, ..later(*wait) },
-            Fault::NoVersion => later(soon),
+            Fault::NoVersion | Fault::Neighbour => later(soon),
             Fault::TunnelsFull(_) | Fault::PoolFull => later(soon),
             Fault::Cut => row(None, Level::WARN, true),
         }
@@ -233,6 +236,7 @@ impl From<Stopped> for Fault {
             Stopped::TenantMemory => Fault::TenantMemory,
             Stopped::Full => Fault::PoolFull,
             Stopped::ErrorCode { status, what } => Fault::ErrorCode { status, what },
+            Stopped::Neighbour => Fault::Neighbour,
             Stopped::Untold(fault) => Fault::Client(fault),
             Stopped::Interrupted(interruption) => interruption.into(),
         }

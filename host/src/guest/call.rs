@@ -21,8 +21,7 @@ use crate::guest::node_http;
 use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::printable;
 use crate::guest::wasi_http;
-use crate::guest::wasi_http::error_code::status_of;
-use crate::guest::wasi_http::reply::Outcome;
+use crate::guest::wasi_http::reply::judged;
 use crate::wire::error::ClientFault;
 use crate::wire::exchange::Exchange;
 use crate::wire::watch::{Interruption, Watch};
@@ -56,6 +55,8 @@ pub enum Stopped {
     },
     /// The contract has no words for the request.
     Untold(ClientFault),
+    /// The instance ended, and it was another exchange that it is put down to.
+    Neighbour,
     /// The exchange was over first.
     Interrupted(Interruption),
 }
@@ -176,11 +177,14 @@ pub(super) async fn instance_of(instances: &Instances, cpu: &Arc<Cpu>) -> Result
 
 /// What runs in slices, to answer.
 async fn answer(
-    instances: &Instances,
+    instances: &Arc<Instances>,
     cpu: &Arc<Cpu>,
     exchange: Exchange,
     event: Event,
 ) -> Result<(), Stopped> {
+    if instances.shares_instances() {
+        return wasi_http::shared::answer(instances, &exchange).await;
+    }
     let mut instance = instance_of(instances, cpu).await?;
     instance.at_work_on(Some(&exchange));
     let outgoing = instance.outgoing();
@@ -261,15 +265,6 @@ async fn handle(
             node_http::call::answer(&mut instance.store, listening, &exchange).await
         }
         (Loaded::Innkeeper(_), _) => Err(wasmtime::Error::msg("an instance of another contract")),
-    }
-}
-
-/// What an answer of `wasi:http` came to.
-fn judged(outcome: Outcome) -> Result<(), Stopped> {
-    match outcome {
-        Outcome::Told => Ok(()),
-        Outcome::Error(code) => Err(Stopped::ErrorCode { status: status_of(&code), what: code.to_string() }),
-        Outcome::Refused(fault) => Err(Stopped::Untold(fault)),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::{LogStream, Stream};
 use crate::guest::wasi_http;
 use crate::guest::wasi_http::outgoing::Hooks;
+use crate::guest::wasi_http::worker::Workers;
 use crate::outbound::client::Client;
 use crate::wire::exchange::Exchange;
 use crate::wire::ledger::Charge;
@@ -36,6 +37,7 @@ pub struct Instances {
     facts: Arc<AppFacts>,
     policy: InstancePolicy,
     idle: Arc<IdleList>,
+    workers: Workers,
 }
 
 /// The memory of the tenant, as a limit that a guest can run into.
@@ -140,7 +142,8 @@ impl Instances {
             account,
             limits,
         };
-        Ok(Instances { guest, facts: Arc::new(facts), policy: settings.instances, idle })
+        let workers = Workers::new(facts.limits.concurrent_requests_per_instance_max);
+        Ok(Instances { workers, guest, facts: Arc::new(facts), policy: settings.instances, idle })
     }
 
     /// The means of its tenant.
@@ -166,6 +169,18 @@ impl Instances {
     /// The CPU time of one call.
     pub(super) fn cpu(&self) -> Arc<Cpu> {
         Arc::new(Cpu::new(self.facts.limits.cpu_time_max, self.facts.account.cpu.clone()))
+    }
+
+    /// Whether an instance may have several exchanges at a time.
+    pub(super) fn shares_instances(&self) -> bool {
+        matches!(self.guest.callee(), Callee::WasiHttp03(_))
+            && self.policy == InstancePolicy::Pooled
+            && self.facts.limits.concurrent_requests_per_instance_max > 1
+    }
+
+    /// Those that run instances for several exchanges.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// What is called in an instance.
@@ -298,6 +313,16 @@ impl Instance {
         }
     }
 
+    /// Exchanges that it has had.
+    pub(super) fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// Counts so many more.
+    pub(super) fn note_served(&mut self, exchanges: u64) {
+        self.served += exchanges;
+    }
+
     /// What it asks of others.
     pub(super) fn outgoing(&self) -> Outgoing {
         self.store.data().outgoing.clone()
@@ -310,6 +335,12 @@ impl Instance {
 }
 
 impl HostState {
+    /// Says which exchange it has last begun with, of perhaps several: what it
+    /// prints is put down to that.
+    pub(super) fn begin_shared(&self, exchange: u64) {
+        self.current.store(exchange, Ordering::Relaxed);
+    }
+
     /// The host's limits.
     pub(super) fn limits(&self) -> &Limits {
         &self.facts.limits
@@ -358,7 +389,8 @@ impl WasiView for HostState {
             // What is not granted is not there.
             let mut builder = WasiCtxBuilder::new();
             let settings = &facts.settings;
-            builder.envs(&settings.env);
+            // Where paths begin, which programs made of Node's want to know.
+            builder.initial_cwd("/").envs(&settings.env);
             for (name, secret) in &settings.secrets {
                 builder.env(name, secret.reveal());
             }

@@ -7,7 +7,7 @@ use wasmtime::component::Linker;
 
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
-use crate::guest::network::restrict;
+use crate::guest::network::{concurrent, restrict};
 use crate::guest::{api, node_http, plain, wasi_http};
 
 /// Everything that an app of this engine may import.
@@ -25,6 +25,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
     node_http::link(&mut linker).map_err(plain).context("cannot link jco:node/http")?;
     if engine.has_concurrency() {
         wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(plain).context("cannot link WASI 0.3")?;
+        concurrent::restrict(&mut linker).map_err(plain).context("cannot link WASI 0.3")?;
         wasi_http::link_concurrent(&mut linker).map_err(plain).context("cannot link wasi:http 0.3")?;
     }
     Ok(linker)

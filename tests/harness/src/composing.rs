@@ -18,8 +18,9 @@ pub fn in_front(middleware: &Path, app: &Path) -> Result<Vec<u8>> {
     let mut graph = CompositionGraph::new();
     let socket = add(&mut graph, "local:middleware", middleware)?;
     let behind = add(&mut graph, "local:app", app)?;
-    plug(&mut graph, vec![behind], socket)
-        .map_err(|error| anyhow!("{} does not fit behind {}: {error}", app.display(), middleware.display()))?;
+    plug(&mut graph, vec![behind], socket).map_err(|error| {
+        anyhow!("{} does not fit behind {}: {error}", app.display(), middleware.display())
+    })?;
     graph.encode(EncodeOptions::default()).context("cannot write the composition")
 }
 

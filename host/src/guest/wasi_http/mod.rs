@@ -9,6 +9,9 @@ pub(super) mod error_code;
 pub(super) mod outgoing;
 pub(super) mod reply;
 pub(super) mod request;
+pub(super) mod shared;
+mod upload;
+pub(super) mod worker;
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody, HostOutgoingBody};

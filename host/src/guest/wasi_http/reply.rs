@@ -13,6 +13,8 @@ use http_body::{Body as _, Frame};
 use parking_lot::Mutex;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::guest::call::Stopped;
+use crate::guest::wasi_http::error_code::status_of;
 use crate::wire::error::{ClientFault, MessageError};
 use crate::wire::exchange::Exchange;
 use crate::wire::http1::fields::Line;
@@ -191,6 +193,15 @@ impl Reply {
     fn failed(&self, error: MessageError) -> Stage {
         self.exchange.with_response(|response| response.fail(error, false));
         Stage::Over(Outcome::Told)
+    }
+}
+
+/// What an answer of `wasi:http` came to.
+pub fn judged(outcome: Outcome) -> Result<(), Stopped> {
+    match outcome {
+        Outcome::Told => Ok(()),
+        Outcome::Error(code) => Err(Stopped::ErrorCode { status: status_of(&code), what: code.to_string() }),
+        Outcome::Refused(fault) => Err(Stopped::Untold(fault)),
     }
 }
 

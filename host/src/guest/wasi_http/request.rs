@@ -21,9 +21,16 @@ const FRAME_BYTES_MAX: usize = 64 * 1024;
 
 /// The body of an exchange's request. It must be polled by the task that
 /// drives the exchange.
-struct RequestBody {
+pub struct RequestBody {
     exchange: Exchange,
     ended: bool,
+}
+
+impl RequestBody {
+    /// The body of `exchange`.
+    pub fn new(exchange: &Exchange) -> Self {
+        RequestBody { exchange: exchange.clone(), ended: false }
+    }
 }
 
 /// The request of `exchange`, with its body.
@@ -34,7 +41,7 @@ pub fn request_of(exchange: &Exchange) -> Result<Request<WasiBody>, ClientFault>
     let body = if exchange.head().framing == BodyFraming::None {
         Empty::new().map_err(|never| match never {}).boxed_unsync()
     } else {
-        RequestBody { exchange: exchange.clone(), ended: false }.boxed_unsync()
+        RequestBody::new(exchange).boxed_unsync()
     };
     request_with(exchange, body)
 }

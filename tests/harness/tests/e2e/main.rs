@@ -16,6 +16,7 @@ mod examples;
 mod examples_client;
 mod middleware;
 mod languages;
+mod wasi_concurrency;
 mod framing_in;
 mod framing_out;
 mod expect;

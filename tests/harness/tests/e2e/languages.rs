@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use innkeeper_harness::process::Output;
 use innkeeper_harness::server::{Running, Server};
 use innkeeper_harness::upstream::Upstream;
-use innkeeper_harness::{DEADLINE, composing, guests, languages};
+use innkeeper_harness::{composing, guests, languages};
 
 use crate::support::get;
 

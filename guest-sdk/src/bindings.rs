@@ -91,9 +91,10 @@ pub mod next {
             }
         ",
         world: "innkeeper:middleware/middleware",
+        generate_all,
         with: {
-            "innkeeper:http/types@0.1.0": crate::bindings::innkeeper::http::types,
-            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+            "innkeeper:http/types@0.1.0": crate::host::types,
+            "wasi:io/poll@0.2.12": crate::host::poll,
         },
         ownership: Borrowing { duplicate_if_necessary: true },
     });

@@ -23,6 +23,7 @@ mod next {
     wit_bindgen::generate!({
         path: "wit",
         world: "behind",
+        generate_all,
         with: { "wasi:http/types@0.2.12": wasip2::http::types },
     });
 }

@@ -19,8 +19,9 @@ use crate::guest::instance::HostState;
 use crate::guest::node_http::start::Program;
 use crate::guest::{linking, node_http, plain};
 
-/// The import by which it sends requests to other servers.
-const CLIENT: &str = "innkeeper:http/client@0.1.0";
+/// The beginnings of the imports by which it sends requests to other servers.
+const CLIENTS: [&str; 3] =
+    ["innkeeper:http/client@0.1.0", "wasi:http/outgoing-handler@0.2.", "wasi:http/client@0.3."];
 
 /// The import by which it opens buckets of keys and values, but for the draft.
 const KEYVALUE: &str = "wasi:keyvalue/store@";
@@ -121,7 +122,7 @@ impl Guest {
         };
         let pre = pre.map_err(plain).with_context(does_not_fit)?;
         let callee = Callee::find(&pre, surface).map_err(plain).with_context(does_not_fit)?;
-        let asks_others = surface.imports.iter().any(|name| name == CLIENT);
+        let asks_others = surface.imports.iter().any(|name| is_client(name));
         let keeps_values = surface.imports.iter().any(|name| name.starts_with(KEYVALUE));
         Ok(Guest { engine: linked.engine.clone(), pre, callee, asks_others, keeps_values })
     }
@@ -210,6 +211,10 @@ pub fn inspect(path: &Path) -> Result<Facts> {
         imports: surface.imports,
         exports: surface.exports,
     })
+}
+
+fn is_client(import: &str) -> bool {
+    CLIENTS.iter().any(|client| import.starts_with(client))
 }
 
 fn compile(engine: &Engine, bytes: &[u8], path: &Path) -> Result<Component> {

@@ -43,7 +43,7 @@ fn response() -> Result<(OutgoingResponse, OutgoingBody), ErrorCode> {
 fn send(body: OutgoingBody, bytes: &[u8]) -> io::Result<()> {
     let mut stream = body.write().map_err(|()| io::Error::other("the stream was taken"))?;
     stream.write_all(bytes)?;
-    stream.flush()?;
+    Write::flush(&mut stream)?;
     // Its stream has to be gone before a body is finished.
     drop(stream);
     OutgoingBody::finish(body, None).map_err(io::Error::other)

@@ -8,15 +8,13 @@ use std::time::Duration;
 use wasmtime::Result;
 
 use crate::guest::instance::HostState;
-use crate::guest::node_http::bindings::jco::node::http::{
-    Error, Header, Host, RequestOptions, Response,
-};
+use crate::guest::node_http::bindings::jco::node::http::{Error, Header, Host, RequestOptions, Response};
 use crate::guest::node_http::{ACCESS_DENIED, node_error};
 use crate::outbound::connect::Alpn;
 use crate::outbound::draft::Opening;
 use crate::outbound::error::OutboundError;
 use crate::outbound::origin::Origin;
-use crate::outbound::request::{self, ClientRequest, Via};
+use crate::outbound::request::{self, ClientRequest, Times, Via};
 use crate::wire::error::MessageError;
 use crate::wire::http1::fields::Line;
 use crate::wire::ledger::Charge;
@@ -37,13 +35,11 @@ impl Host for HostState {
 impl HostState {
     async fn ask(&mut self, options: RequestOptions) -> Result<Response, OutboundError> {
         let RequestOptions { method, scheme, authority, path_with_query, headers, body, .. } = options;
-        let refused = |error: &OutboundError| self.outbound().tally().note_failure(error);
-        let client = self.client().inspect_err(refused)?.clone();
-        self.count_request().inspect_err(refused)?;
-        // Node's one timeout is about a connection on which nothing moves.
-        let timeouts =
-            [options.connect_timeout_ms, options.first_byte_timeout_ms, options.between_bytes_timeout_ms];
-        let timeout = timeouts.into_iter().flatten().filter(|milliseconds| *milliseconds > 0).min();
+        let client = self.outbound().clone();
+        let cause = self.outgoing().admit(&client)?;
+        let after = |milliseconds: Option<u32>| {
+            milliseconds.filter(|some| *some > 0).map(|some| Duration::from_millis(some.into()))
+        };
         let options = request::RequestOptions {
             opening: Opening {
                 method,
@@ -52,10 +48,15 @@ impl HostState {
                 headers: headers.into_iter().map(|header| (header.name, header.value)).collect(),
                 auth: None,
             },
-            timeout: timeout.map(|milliseconds| Duration::from_millis(milliseconds.into())),
+            timeout: None,
+            times: Times {
+                connect: after(options.connect_timeout_ms),
+                first_byte: after(options.first_byte_timeout_ms),
+                between_bytes: after(options.between_bytes_timeout_ms),
+            },
             head_bytes_max: None,
             alpn: Alpn::Http1,
-            cause: self.cause(),
+            cause,
         };
         let request = ClientRequest::new(&client, options, Via::Global)?;
         self.remember(&request);
@@ -110,7 +111,7 @@ fn error_of(error: &OutboundError) -> Error {
         OutboundError::UnescapedPath(_) => "ERR_UNESCAPED_CHARACTERS",
         OutboundError::InvalidProtocol(_) => "ERR_INVALID_PROTOCOL",
         OutboundError::Parse(_) => "HPE_INVALID_CONSTANT",
-        OutboundError::Tls(_) => "EPROTO",
+        OutboundError::Tls(_) | OutboundError::Certificate(_) => "EPROTO",
         OutboundError::Limit(_) => "ERR_OUT_OF_RANGE",
         OutboundError::Message(_) => "ERR_HTTP_INVALID_MESSAGE",
     };

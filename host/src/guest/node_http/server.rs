@@ -84,7 +84,8 @@ impl HostServer for HostState {
             return Ok(Err(node_error("ERR_METHOD_NOT_IMPLEMENTED", message)));
         }
         if let Some(path) = options.path {
-            let message = format!("listen on the pipe {path:?}: requests come from the host; listen on a port");
+            let message =
+                format!("listen on the pipe {path:?}: requests come from the host; listen on a port");
             return Ok(Err(node_error("EACCES", message)));
         }
         let listener = server.listener;

@@ -105,9 +105,10 @@ fn port_as(ty: &Type) -> Val {
 fn words_of(error: &Val) -> String {
     match error {
         Val::String(text) => text.clone(),
-        Val::Record(fields) => {
-            fields.iter().find(|(name, _)| name == "message").map_or_else(String::new, |(_, text)| words_of(text))
-        }
+        Val::Record(fields) => fields
+            .iter()
+            .find(|(name, _)| name == "message")
+            .map_or_else(String::new, |(_, text)| words_of(text)),
         _ => "it does not say why".to_owned(),
     }
 }

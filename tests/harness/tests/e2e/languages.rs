@@ -64,15 +64,16 @@ fn a_middleware_stands_in_front_of_javascript() {
     std::fs::write(&path, composing::in_front(middleware, &app).expect("they fit")).expect("there is room");
     let server = Server::at(path).env("TOKEN", "secret").start_within(START).start();
     assert_eq!(server.connect().ask(get("/")).status(), Some(401));
-    let let_in =
-        server.connect().ask(b"GET / HTTP/1.1\r\nHost: inn\r\nAuthorization: Bearer secret\r\n\r\n".as_slice());
+    let let_in = server
+        .connect()
+        .ask(b"GET / HTTP/1.1\r\nHost: inn\r\nAuthorization: Bearer secret\r\n\r\n".as_slice());
     assert_eq!(let_in.text(), "hello from JavaScript\n");
 }
 
 #[test]
 fn an_express_app_is_served() {
-    let upstream = Upstream::start()
-        .answering(|_| b"HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nasked".to_vec());
+    let upstream =
+        Upstream::start().answering(|_| b"HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nasked".to_vec());
     let there = format!("http://{}", upstream.authority());
     let server = server("express").arg("--outbound", &there).start();
     let mut client = server.connect();
@@ -127,6 +128,7 @@ fn a_python_handler_answers_and_streams() {
 
 #[test]
 fn memory_that_does_not_suffice_is_named() {
-    let error = server("python").arg("--memory-bytes-max", "2MiB").try_start().err().expect("it does not start");
+    let error =
+        server("python").arg("--memory-bytes-max", "2MiB").try_start().err().expect("it does not start");
     assert!(format!("{error:#}").contains("memory"), "{error:#}");
 }

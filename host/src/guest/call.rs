@@ -16,6 +16,7 @@ use crate::guest::api;
 use crate::guest::component::{Callee, Entries};
 use crate::guest::cpu::{Cpu, has_yielded};
 use crate::guest::instance::{Instance, Instances, Loaded, TENANT_MEMORY};
+use crate::guest::node_http;
 use crate::guest::outgoing::Outgoing;
 use crate::guest::trap::explain;
 use crate::guest::wasi_http;
@@ -255,6 +256,9 @@ async fn handle(
         (Loaded::WasiHttp03(proxy), _) => {
             let outcome = wasi_http::concurrent::answer(&mut instance.store, proxy, &exchange).await?;
             Ok(judged(outcome))
+        }
+        (Loaded::JcoNode(listening), _) => {
+            node_http::call::answer(&mut instance.store, listening, &exchange).await
         }
         (Loaded::Innkeeper(_), _) => Err(wasmtime::Error::msg("an instance of another contract")),
     }

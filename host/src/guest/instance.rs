@@ -19,8 +19,10 @@ use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::idle::IdleList;
 use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
+use crate::guest::node_http::server::Servers;
+use crate::guest::node_http::start::Listening;
 use crate::guest::outgoing::Outgoing;
-use crate::guest::stdio::Stream;
+use crate::guest::stdio::{LogStream, Stream};
 use crate::guest::wasi_http;
 use crate::guest::wasi_http::outgoing::Hooks;
 use crate::guest::wasi_http::worker::Workers;
@@ -83,6 +85,7 @@ pub(super) enum Loaded {
     Innkeeper(Handler),
     WasiHttp02(Proxy),
     WasiHttp03(Box<handler::Proxy>),
+    JcoNode(Box<Listening>),
 }
 
 /// What the host keeps for an instance.
@@ -90,6 +93,8 @@ pub struct HostState {
     pub(super) table: ResourceTable,
     pub(super) http: WasiHttpCtx,
     pub(super) hooks: Hooks,
+    /// Those of a Node program.
+    pub(super) servers: Servers,
     facts: Arc<AppFacts>,
     /// Made when the guest first asks for WASI: many never do.
     wasi: Option<WasiCtx>,
@@ -231,6 +236,9 @@ impl Instances {
                 Callee::WasiHttp03(indices) => {
                     Loaded::WasiHttp03(Box::new(handler::Proxy::P3(indices.load(&mut store, &inner)?)))
                 }
+                Callee::JcoNode(program) => {
+                    Loaded::JcoNode(Box::new(program.start(&mut store, &inner).await?))
+                }
             };
             Ok((inner, handler))
         };
@@ -282,6 +290,7 @@ impl Instances {
                 table,
                 http: WasiHttpCtx::new(),
                 hooks: Hooks::new(self.facts.outbound.clone(), outgoing.clone()),
+                servers: Servers::default(),
                 facts: self.facts.clone(),
                 wasi: None,
                 sockets: Sockets::default(),
@@ -391,6 +400,11 @@ impl HostState {
         &self.outgoing
     }
 
+    /// Its way into the app's log.
+    pub(super) fn log_stream(&self, stream: Stream) -> LogStream {
+        self.facts.log.stream(stream, self.current.clone())
+    }
+
     /// A charge on the memory of its tenant.
     pub(super) fn charge(&self) -> Charge {
         Charge::new(self.facts.account.memory.clone())
@@ -409,7 +423,8 @@ impl WasiView for HostState {
             // What is not granted is not there.
             let mut builder = WasiCtxBuilder::new();
             let settings = &facts.settings;
-            builder.envs(&settings.env);
+            // Where paths begin, which programs made of Node's want to know.
+            builder.initial_cwd("/").envs(&settings.env);
             for (name, secret) in &settings.secrets {
                 builder.env(name, secret.reveal());
             }

@@ -24,6 +24,7 @@ mod config;
 mod keyvalue;
 mod api;
 mod wasi_http;
+mod node_http;
 
 /// A wasmtime error as one of the host's, its causes in its text.
 fn plain(error: wasmtime::Error) -> anyhow::Error {

@@ -14,6 +14,8 @@ mod admin_cli;
 mod serve;
 mod examples;
 mod examples_client;
+mod middleware;
+mod languages;
 mod wasi_concurrency;
 mod framing_in;
 mod framing_out;

@@ -18,8 +18,9 @@ use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
 use crate::guest::{linking, plain};
 
-/// The import by which it sends requests to other servers.
-const CLIENT: &str = "innkeeper:http/client@0.1.0";
+/// The beginnings of the imports by which it sends requests to other servers.
+const CLIENTS: [&str; 3] =
+    ["innkeeper:http/client@0.1.0", "wasi:http/outgoing-handler@0.2.", "wasi:http/client@0.3."];
 
 /// The import by which it opens buckets of keys and values, but for the draft.
 const KEYVALUE: &str = "wasi:keyvalue/store@";
@@ -111,7 +112,7 @@ impl Guest {
         let does_not_fit = || format!("{} does not fit this host", path.display());
         let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
         let callee = Callee::find(&pre, surface).map_err(plain).with_context(does_not_fit)?;
-        let asks_others = surface.imports.iter().any(|name| name == CLIENT);
+        let asks_others = surface.imports.iter().any(|name| is_client(name));
         let keeps_values = surface.imports.iter().any(|name| name.starts_with(KEYVALUE));
         Ok(Guest { engine: linked.engine.clone(), pre, callee, asks_others, keeps_values })
     }
@@ -199,6 +200,10 @@ pub fn inspect(path: &Path) -> Result<Facts> {
         imports: surface.imports,
         exports: surface.exports,
     })
+}
+
+fn is_client(import: &str) -> bool {
+    CLIENTS.iter().any(|client| import.starts_with(client))
 }
 
 fn compile(engine: &Engine, bytes: &[u8], path: &Path) -> Result<Component> {

@@ -270,12 +270,13 @@ impl Instances {
         let limits = &self.facts.limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
+        let outgoing = Outgoing::default();
         let mut store = Store::new(
             self.guest.engine().inner(),
             HostState {
                 table,
                 http: WasiHttpCtx::new(),
-                hooks: Hooks,
+                hooks: Hooks::new(self.facts.outbound.clone(), outgoing.clone()),
                 facts: self.facts.clone(),
                 wasi: None,
                 sockets: Sockets::default(),
@@ -291,7 +292,7 @@ impl Instances {
                 },
                 cpu,
                 current: Arc::default(),
-                outgoing: Outgoing::default(),
+                outgoing,
             },
         );
         store.limiter(|state| &mut state.memory);
@@ -313,9 +314,7 @@ impl Instance {
     pub(super) fn at_work_on(&self, exchange: Option<&Exchange>) {
         let state = self.store.data();
         state.current.store(exchange.map_or(0, Exchange::id), Ordering::Relaxed);
-        if state.facts.outbound.is_granted() {
-            state.outgoing.begin(exchange);
-        }
+        state.outgoing.begin(exchange, &state.facts.outbound);
     }
 
     /// Exchanges that it has had.
@@ -344,6 +343,7 @@ impl HostState {
     /// prints is put down to that.
     pub(super) fn begin_shared(&self, exchange: u64) {
         self.current.store(exchange, Ordering::Relaxed);
+        self.outgoing.begin_shared(exchange);
     }
 
     /// The host's limits.

@@ -51,6 +51,7 @@ mod outbound_limits;
 mod outbound_tls;
 mod outbound_http2;
 mod outbound_telemetry;
+mod wasi_fetch;
 mod keyvalue;
 mod keyvalue_redis;
 mod beside;

@@ -155,6 +155,11 @@ impl Instances {
         Ok(Instances { workers, guest, facts: Arc::new(facts), policy: settings.instances, idle })
     }
 
+    /// Whether clients are shown where the guest failed.
+    pub fn is_development(&self) -> bool {
+        self.guest.engine().is_development()
+    }
+
     /// The means of its tenant.
     pub fn account(&self) -> &Account {
         &self.facts.account

@@ -10,6 +10,7 @@ pub mod account;
 pub mod instance;
 mod idle;
 pub mod call;
+mod trap;
 pub mod client_error;
 pub mod budget;
 pub mod cpu;

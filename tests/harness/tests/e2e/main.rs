@@ -52,6 +52,7 @@ mod outbound_tls;
 mod outbound_http2;
 mod outbound_telemetry;
 mod wasi_fetch;
+mod authoring;
 mod keyvalue;
 mod keyvalue_redis;
 mod beside;

@@ -20,7 +20,8 @@ pub enum Selection {
 
 /// What a `Range` selects of so many bytes.
 pub fn select(asked: &str, length: usize) -> Selection {
-    let Some(list) = asked.split_once('=').filter(|(unit, _)| unit.trim().eq_ignore_ascii_case("bytes")) else {
+    let Some(list) = asked.split_once('=').filter(|(unit, _)| unit.trim().eq_ignore_ascii_case("bytes"))
+    else {
         return Selection::Whole;
     };
     let mut ranges = Vec::new();

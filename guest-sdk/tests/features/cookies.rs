@@ -99,7 +99,9 @@ fn a_cookie_is_removed_as_it_was_set() {
 
 #[test]
 fn what_browsers_would_drop_is_refused() {
-    assert!(refused(Cookie::build(("a", "1")).same_site(SameSite::None).secure(false)).contains("SameSite=None"));
+    assert!(
+        refused(Cookie::build(("a", "1")).same_site(SameSite::None).secure(false)).contains("SameSite=None")
+    );
     assert!(refused(Cookie::build(("a", "1")).partitioned(true).secure(false)).contains("Partitioned"));
     assert!(refused(Cookie::build(("__Secure-a", "1")).secure(false)).contains("Secure"));
     assert!(refused(Cookie::build(("__Host-a", "1")).path("/shop")).contains("Path=/"));

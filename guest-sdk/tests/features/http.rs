@@ -26,9 +26,8 @@ fn requests_and_responses_are_those_of_the_crate() {
 
 #[test]
 fn a_function_that_fails_sends_nothing() {
-    let answer = testing::get("/").send(|req, res| {
-        http::answer(req, res, |_| Err::<Response<&str>, _>(Error::msg("no idea")))
-    });
+    let answer = testing::get("/")
+        .send(|req, res| http::answer(req, res, |_| Err::<Response<&str>, _>(Error::msg("no idea"))));
     assert_eq!((answer.status(), answer.error()), (500, Some("no idea")));
 }
 

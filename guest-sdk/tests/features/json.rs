@@ -73,5 +73,8 @@ fn a_content_type_that_is_set_stays() {
         res.json(&Option::<()>::None)?;
         Ok::<(), Error>(())
     });
-    assert_eq!((answer.header("content-type"), answer.text().as_str()), (Some("application/geo+json"), "null"));
+    assert_eq!(
+        (answer.header("content-type"), answer.text().as_str()),
+        (Some("application/geo+json"), "null")
+    );
 }

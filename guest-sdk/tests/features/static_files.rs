@@ -58,9 +58,22 @@ fn files_are_sent_with_their_types() {
 #[test]
 fn nothing_else_is_found() {
     for url in [
-        "/none", "/digits.txt/", "/docs/none", "//", "//digits.txt", "/docs//index.html", "/./digits.txt",
-        "/docs/../digits.txt", "/docs/%2e%2e/digits.txt", "/docs%2Findex.html", "/docs%5Cindex.html", "/%00",
-        "/../features/main.rs", "/%", "*", "/Digits.txt",
+        "/none",
+        "/digits.txt/",
+        "/docs/none",
+        "//",
+        "//digits.txt",
+        "/docs//index.html",
+        "/./digits.txt",
+        "/docs/../digits.txt",
+        "/docs/%2e%2e/digits.txt",
+        "/docs%2Findex.html",
+        "/docs%5Cindex.html",
+        "/%00",
+        "/../features/main.rs",
+        "/%",
+        "*",
+        "/Digits.txt",
     ] {
         let answer = testing::get(url).send(site);
         assert_eq!((answer.status(), answer.text().as_str()), (404, "there is no such file\n"), "{url}");
@@ -72,7 +85,9 @@ fn nothing_else_is_found() {
 
 #[test]
 fn a_folder_has_a_slash() {
-    for (url, location) in [("/docs", "./docs/"), ("/docs?a=b", "./docs/?a=b"), ("http://inn/docs", "./docs/")] {
+    for (url, location) in
+        [("/docs", "./docs/"), ("/docs?a=b", "./docs/?a=b"), ("http://inn/docs", "./docs/")]
+    {
         let answer = testing::get(url).send(site);
         assert_eq!((answer.status(), said(&answer, "location")), (301, location));
     }
@@ -84,8 +99,12 @@ fn a_directory_below_a_prefix() {
         Ok(StaticFiles::new(&SITE).below("/assets/").serve(&req, &res)?)
     };
     for (url, status) in [
-        ("/assets/digits.txt", 200), ("/assets/", 200), ("/assets", 301), ("/digits.txt", 404),
-        ("/assetsdigits.txt", 404), ("/assets/docs", 301),
+        ("/assets/digits.txt", 200),
+        ("/assets/", 200),
+        ("/assets", 301),
+        ("/digits.txt", 404),
+        ("/assetsdigits.txt", 404),
+        ("/assets/docs", 301),
     ] {
         assert_eq!(testing::get(url).send(below).status(), status, "{url}");
     }
@@ -218,9 +237,9 @@ fn several_ranges_are_parts() {
 fn a_range_of_what_the_client_has_begun() {
     let tag = tag_of("/digits.txt");
     let weak = format!("W/{tag}");
-    for (if_range, status) in [
-        (&*tag, 206), (THEN, 206), ("\"x\"", 200), (&weak, 200), (BEFORE, 200), (AFTER, 200), ("x", 200),
-    ] {
+    for (if_range, status) in
+        [(&*tag, 206), (THEN, 206), ("\"x\"", 200), (&weak, 200), (BEFORE, 200), (AFTER, 200), ("x", 200)]
+    {
         let answer = digits().header("Range", "bytes=0-1").header("If-Range", if_range).send(dated);
         assert_eq!(answer.status(), status, "{if_range}");
     }

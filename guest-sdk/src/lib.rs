@@ -69,6 +69,19 @@
 //!   side ([`server`]), with requests to other servers ([`client`]) and with
 //!   connections to them ([`net`]).
 //!
+//! # Features
+//!
+//! All are off by default, so that a component has nothing that it does not
+//! use.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `cookies` | `req.cookies()`, `res.set_cookie(…)` and `res.remove_cookie(…)`, with defaults that are safe |
+//! | `http` | requests and responses as types of the crate `http`: `req.into_http()`, `res.send(…)` |
+//! | `json` | `req.json::<T>(limit)` and `res.json(&value)`, and the answer to a body that is no such thing |
+//! | `keyvalue` | buckets of keys and values |
+//! | `static-files` | a directory inside the component, with ETags, conditions and ranges |
+//!
 //! # Tests
 //!
 //! `cargo test` calls a handler without a host: see `testing`, which is there on
@@ -78,6 +91,8 @@
 pub mod bindings;
 pub mod client;
 mod client_error;
+#[cfg(feature = "cookies")]
+pub mod cookies;
 mod error;
 mod error_code;
 #[doc(hidden)]
@@ -86,6 +101,10 @@ pub mod glue;
 mod header;
 mod incoming_message;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "json")]
+pub mod json;
 #[cfg(feature = "keyvalue")]
 pub mod keyvalue;
 #[cfg(not(target_family = "wasm"))]
@@ -93,10 +112,13 @@ pub mod keyvalue;
 #[doc(hidden)]
 pub mod native;
 pub mod net;
+mod next;
 mod poll;
 pub mod server;
 mod server_response;
 mod socket;
+#[cfg(feature = "static-files")]
+pub mod static_files;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
@@ -108,6 +130,7 @@ pub use header::JoinedValue;
 pub use header::{Field, Fields, HeaderValue, HeaderValues};
 pub use incoming_message::IncomingMessage;
 #[doc(inline)]
+pub use next::next;
 pub use poll::{Pollable, poll, timer};
 pub use server_response::ServerResponse;
 pub use socket::Socket;

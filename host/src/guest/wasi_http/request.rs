@@ -9,7 +9,7 @@ use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Empty};
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, WasiBody};
 
 use crate::wire::error::{ClientFault, MessageError};
 use crate::wire::exchange::Exchange;
@@ -58,7 +58,9 @@ pub fn request_with(exchange: &Exchange, body: WasiBody) -> Result<Request<WasiB
     *request.uri_mut() =
         uri(exchange, head).ok_or(ClientFault::Malformed("request target that wasi:http cannot tell"))?;
     *request.version_mut() = if head.version_1_1 { Version::HTTP_11 } else { Version::HTTP_10 };
-    *request.headers_mut() = header_map(head.lines());
+    // What no guest may see is left out from the start: taken out again, it
+    // would change the order of the others.
+    *request.headers_mut() = header_map(head.lines().filter(|(name, _)| !is_forbidden(name)));
     Ok(request)
 }
 
@@ -80,10 +82,15 @@ fn uri(exchange: &Exchange, head: &RequestHead) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
+/// Whether a field is of the connection, which is the host's alone.
+fn is_forbidden(name: &str) -> bool {
+    DEFAULT_FORBIDDEN_HEADERS.iter().any(|forbidden| forbidden.as_str().eq_ignore_ascii_case(name))
+}
+
 /// Header lines as a map, as far as it can hold them: what the wire let
 /// through it can.
-fn header_map<'a>(lines: impl ExactSizeIterator<Item = (&'a str, &'a [u8])>) -> HeaderMap {
-    let mut map = HeaderMap::with_capacity(lines.len());
+fn header_map<'a>(lines: impl Iterator<Item = (&'a str, &'a [u8])>) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(lines.size_hint().1.unwrap_or_default());
     for (name, value) in lines {
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))

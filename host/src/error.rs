@@ -64,6 +64,17 @@ pub enum Fault {
     /// It took too long.
     #[error("wall_time_max: the guest took too long")]
     WallTime,
+    /// It gave an error code in place of its answer.
+    #[error("the guest answered with an error code: {what}")]
+    ErrorCode {
+        /// What the client is told.
+        status: u16,
+        /// What the code says.
+        what: String,
+    },
+    /// The instance ended with another exchange.
+    #[error("the instance ended, and with it all of its exchanges; another of them is to blame")]
+    Neighbour,
     /// It wanted more than it may have.
     #[error("{0}: the guest wanted more, and gave up")]
     Limit(&'static str),
@@ -144,6 +155,9 @@ impl Fault {
             Fault::WriteStall | Fault::Idle => row(None, Level::INFO, true),
             Fault::RequestTimeout => row(Some(408), Level::INFO, true),
             Fault::GaveUp => row(Some(500), Level::INFO, true),
+            // An internal error is what a handler that fails is.
+            Fault::ErrorCode { status: 500, .. } => crash(),
+            Fault::ErrorCode { status, .. } => row(Some(*status), Level::INFO, false),
             Fault::NotEnded(_) | Fault::Trapped(_) => crash(),
             Fault::CpuTime | Fault::WallTime | Fault::Limit(_) => crash(),
             Fault::Overloaded { .. } | Fault::QueueTimeout(_) | Fault::TenantMemory => later(soon),
@@ -152,7 +166,7 @@ impl Fault {
             Fault::TenantConnections(_) => Consequence { close: true, ..later(soon) },
             // Said once when it trips, not for each request.
             Fault::Tripped(wait) => Consequence { level: Level::DEBUG, ..later(*wait) },
-            Fault::NoVersion => later(soon),
+            Fault::NoVersion | Fault::Neighbour => later(soon),
             Fault::TunnelsFull(_) | Fault::PoolFull => later(soon),
             Fault::Cut => row(None, Level::WARN, true),
         }
@@ -221,6 +235,9 @@ impl From<Stopped> for Fault {
             Stopped::Limit(limit) => Fault::Limit(limit),
             Stopped::TenantMemory => Fault::TenantMemory,
             Stopped::Full => Fault::PoolFull,
+            Stopped::ErrorCode { status, what } => Fault::ErrorCode { status, what },
+            Stopped::Neighbour => Fault::Neighbour,
+            Stopped::Untold(fault) => Fault::Client(fault),
             Stopped::Interrupted(interruption) => interruption.into(),
         }
     }

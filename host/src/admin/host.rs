@@ -96,7 +96,7 @@ fn view(state: &AdminState) -> HostView {
         exchanges: UseView { used: exchanges.in_flight.into(), max: exchanges.max.into() },
         queued: exchanges.queued.into(),
         tunnels: UseView { used: tunnels.in_flight.into(), max: tunnels.max.into() },
-        idle_instances: apps.loader().engine().idle_count() as u64,
+        idle_instances: apps.loader().sandbox().idle_count() as u64,
         demoted_running: running as u64,
         demoted_waiting: waiting as u64,
     }

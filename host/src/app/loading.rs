@@ -12,9 +12,8 @@ use crate::app::version::{Health, Version};
 use crate::config::{AppSettings, Cache, Limits};
 use crate::error::Fault;
 use crate::guest::call::warm;
-use crate::guest::component::{Guest, Linked};
-use crate::guest::engine::Engine;
 use crate::guest::instance::Instances;
+use crate::guest::sandbox::Sandbox;
 use crate::outbound::service::Outbound;
 use crate::state::Sha256;
 use crate::telemetry::metrics::Metrics;
@@ -23,8 +22,7 @@ use crate::wire::site::Control;
 
 /// Loads components for one host.
 pub struct Loader {
-    engine: Engine,
-    linked: Linked,
+    sandbox: Sandbox,
     control: Control,
     metrics: Arc<Metrics>,
     outbound: Outbound,
@@ -48,13 +46,12 @@ impl Loader {
         metrics: Arc<Metrics>,
         outbound: Outbound,
     ) -> Result<Self> {
-        let engine = Engine::new(limits, cache)?;
-        Ok(Loader { linked: Linked::new(&engine)?, engine, control, metrics, outbound })
+        Ok(Loader { sandbox: Sandbox::new(limits, cache)?, control, metrics, outbound })
     }
 
     /// The sandbox.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
     }
 
     /// Reads a component's file. Blocks.
@@ -83,7 +80,7 @@ impl Loader {
         source: &Source,
         read: &Read,
     ) -> Result<Version> {
-        let guest = Guest::load(&self.engine, &self.linked, &read.bytes, &source.path)?;
+        let guest = self.sandbox.load(&read.bytes, &source.path)?;
         if guest.asks_others() && settings.outbound.allowed.is_empty() {
             tracing::info!(
                 tenant = %app.tenant.name,
@@ -108,15 +105,8 @@ impl Loader {
             account.memory.clone(),
             Arc::new(move |exchange, line| log.note(exchange, line)),
         )?;
-        let instances = Instances::new(
-            self.engine.clone(),
-            guest,
-            settings,
-            account,
-            app.log.clone(),
-            self.control.clone(),
-            client,
-        )?;
+        let instances =
+            Instances::new(guest, settings, account, app.log.clone(), self.control.clone(), client)?;
         Ok(Version {
             metrics: self.metrics.for_version(&owner.tenant, &owner.app, &owner.version),
             owner: Arc::new(owner),

@@ -9,8 +9,7 @@ use comfy_table::{Table, presets};
 
 use crate::config::file;
 use crate::config::{Cache, Config, Limits};
-use crate::guest::component::{Guest, Linked};
-use crate::guest::engine::Engine;
+use crate::guest::sandbox::Sandbox;
 
 /// Load and link a component as `serve` would, or everything that a
 /// configuration names; exit with 0 if it fits, with 1 and the reasons if not.
@@ -31,23 +30,22 @@ impl Check {
             return check_config(path);
         }
         if let Some(component) = &self.component {
-            let engine = engine(&Limits::default(), &Cache::Default)?;
-            load(&engine, &Linked::new(&engine)?, component)?;
+            load(&sandbox(&Limits::default(), &Cache::Default)?, component)?;
             println!("{}: fits", component.display());
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// An engine to load components with.
-fn engine(limits: &Limits, cache: &Cache) -> anyhow::Result<Engine> {
+/// A sandbox to load components with.
+fn sandbox(limits: &Limits, cache: &Cache) -> anyhow::Result<Sandbox> {
     // One instance is enough to check with, and needs no room.
-    Engine::new(&Limits { instances_max: 1, ..limits.clone() }, cache)
+    Sandbox::new(&Limits { instances_max: 1, ..limits.clone() }, cache)
 }
 
-fn load(engine: &Engine, linked: &Linked, component: &Path) -> anyhow::Result<()> {
+fn load(sandbox: &Sandbox, component: &Path) -> anyhow::Result<()> {
     let bytes = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
-    Guest::load(engine, linked, &bytes, component)?;
+    sandbox.load(&bytes, component)?;
     Ok(())
 }
 
@@ -78,12 +76,11 @@ fn check_config(path: &Path) -> anyhow::Result<ExitCode> {
 
 /// What each component that does not fit says, with its key.
 fn unfit(config: &Config) -> anyhow::Result<Vec<(String, String)>> {
-    let engine = engine(&config.limits, &config.cache)?;
-    let linked = Linked::new(&engine)?;
+    let sandbox = sandbox(&config.limits, &config.cache)?;
     let mut faults = Vec::new();
     for (index, app) in config.apps.iter().enumerate() {
         let Some(component) = &app.component else { continue };
-        if let Err(error) = load(&engine, &linked, component) {
+        if let Err(error) = load(&sandbox, component) {
             faults.push((format!("app[{index}].component"), format!("{error:#}")));
         }
     }

@@ -6,9 +6,7 @@ use std::process::ExitCode;
 use bytesize::ByteSize;
 use clap::Args;
 
-use crate::config::{Cache, Limits};
-use crate::guest::component::{Contract, inspect};
-use crate::guest::engine::Engine;
+use crate::guest::component::inspect;
 
 /// Say what a component consists of: size, contract, exports, imports.
 #[derive(Debug, Args)]
@@ -19,17 +17,10 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let limits = Limits { instances_max: 1, ..Limits::default() };
-        let engine = Engine::new(&limits, &Cache::Default)?;
-        let facts = inspect(&engine, &self.component)?;
+        let facts = inspect(&self.component)?;
         println!("file:      {}", self.component.display());
         println!("size:      {} ({} bytes)", ByteSize(facts.bytes), facts.bytes);
-        let contract = match facts.contract {
-            Contract::Innkeeper => "innkeeper:http/handler@0.1.0",
-            Contract::WasiHttp => "wasi:http (not served by this version)",
-            Contract::Unknown => "none that this host serves",
-        };
-        println!("contract:  {contract}");
+        println!("contract:  {}", facts.contract.name());
         print_list("exports", &facts.exports);
         print_list("imports", &facts.imports);
         Ok(ExitCode::SUCCESS)

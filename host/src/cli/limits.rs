@@ -93,6 +93,9 @@ pub struct LimitFlags {
     /// Requests that a pooled instance serves.
     #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().requests_per_instance_max)]
     requests_per_instance_max: u64,
+    /// Requests that a pooled instance of WASI 0.3 has at a time.
+    #[arg(long, help_heading = "Guests", value_name = "COUNT", default_value_t = Limits::default().concurrent_requests_per_instance_max)]
+    concurrent_requests_per_instance_max: u32,
     /// CPU time of one call into a guest, or `off`.
     #[arg(long, help_heading = "Guests", value_name = "DURATION", default_value_t = OptionalTime(Limits::default().cpu_time_max))]
     cpu_time_max: OptionalTime,
@@ -190,6 +193,7 @@ impl LimitFlags {
             table_elements_max: self.table_elements_max,
             instances_max: self.instances_max,
             requests_per_instance_max: self.requests_per_instance_max,
+            concurrent_requests_per_instance_max: self.concurrent_requests_per_instance_max,
             cpu_time_max: self.cpu_time_max.0,
             wall_time_max: self.wall_time_max.0,
             handles_max: self.handles_max,

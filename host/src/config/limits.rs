@@ -92,6 +92,9 @@ pub struct Limits {
     pub instances_max: u32,
     /// Requests that a pooled instance serves before it is replaced.
     pub requests_per_instance_max: u64,
+    /// Requests that a pooled instance of WASI 0.3 has at a time; others have
+    /// one.
+    pub concurrent_requests_per_instance_max: u32,
     /// CPU time of one call into a guest.
     pub cpu_time_max: Option<Duration>,
     /// Time of one call into a guest, waiting included; not for a call that
@@ -241,6 +244,7 @@ impl Default for Limits {
             table_elements_max: 100_000,
             instances_max: 1_000,
             requests_per_instance_max: 1_000,
+            concurrent_requests_per_instance_max: 16,
             cpu_time_max: Some(Duration::from_secs(5)),
             wall_time_max: Some(Duration::from_secs(300)),
             handles_max: 10_000,

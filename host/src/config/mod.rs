@@ -210,7 +210,8 @@ pub struct TraceConfig {
 pub enum InstancePolicy {
     /// For one request: nothing of it survives.
     PerRequest,
-    /// For up to `requests_per_instance_max` requests, one at a time.
+    /// For up to `requests_per_instance_max` requests, one at a time, or a few
+    /// if it is of WASI 0.3.
     Pooled,
 }
 

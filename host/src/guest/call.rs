@@ -14,11 +14,14 @@ use wasmtime_wasi::I32Exit;
 
 use crate::event::Event;
 use crate::guest::api;
-use crate::guest::component::Entries;
+use crate::guest::component::{Callee, Entries};
 use crate::guest::cpu::{Cpu, has_yielded};
-use crate::guest::instance::{Instance, Instances, TENANT_MEMORY};
+use crate::guest::instance::{Instance, Instances, Loaded, TENANT_MEMORY};
 use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::printable;
+use crate::guest::wasi_http;
+use crate::guest::wasi_http::reply::judged;
+use crate::wire::error::ClientFault;
 use crate::wire::exchange::Exchange;
 use crate::wire::watch::{Interruption, Watch};
 
@@ -42,6 +45,17 @@ pub enum Stopped {
     TenantMemory,
     /// There was no room for an instance.
     Full,
+    /// The guest gave an error code of `wasi:http` in place of its answer.
+    ErrorCode {
+        /// The status that says the same.
+        status: u16,
+        /// What it says.
+        what: String,
+    },
+    /// The contract has no words for the request.
+    Untold(ClientFault),
+    /// The instance ended, and it was another exchange that it is put down to.
+    Neighbour,
     /// The exchange was over first.
     Interrupted(Interruption),
 }
@@ -162,19 +176,22 @@ pub(super) async fn instance_of(instances: &Instances, cpu: &Arc<Cpu>) -> Result
 
 /// What runs in slices, to answer.
 async fn answer(
-    instances: &Instances,
+    instances: &Arc<Instances>,
     cpu: &Arc<Cpu>,
     exchange: Exchange,
     event: Event,
 ) -> Result<(), Stopped> {
+    if instances.shares_instances() {
+        return wasi_http::shared::answer(instances, &exchange).await;
+    }
     let mut instance = instance_of(instances, cpu).await?;
     instance.at_work_on(Some(&exchange));
     let outgoing = instance.outgoing();
-    let handled = beside(&outgoing, handle(&mut instance, instances.entries(), cpu, exchange, event)).await;
+    let handled = beside(&outgoing, handle(&mut instance, instances.callee(), cpu, exchange, event)).await;
     match handled {
-        Ok(whole) => {
+        Ok(handled) => {
             instances.give_back(instance);
-            if whole { Ok(()) } else { Err(Stopped::GaveUp) }
+            handled
         }
         Err(error) => Err(blame(&error, instance.memory_limit_reached())),
     }
@@ -185,7 +202,7 @@ async fn decide(instances: &Instances, cpu: &Arc<Cpu>, exchange: Exchange) -> Re
     let mut instance = instance_of(instances, cpu).await?;
     instance.at_work_on(Some(&exchange));
     let outgoing = instance.outgoing();
-    let decided = beside(&outgoing, should_upgrade(&mut instance, instances.entries(), exchange)).await;
+    let decided = beside(&outgoing, should_upgrade(&mut instance, instances.callee(), exchange)).await;
     match decided {
         Ok(wanted) => {
             instances.give_back(instance);
@@ -211,9 +228,10 @@ async fn beside<T>(outgoing: &Outgoing, guest: impl Future<Output = T>) -> T {
 
 async fn should_upgrade(
     Instance { store, inner, .. }: &mut Instance,
-    entries: &Entries,
+    callee: &Callee,
     exchange: Exchange,
 ) -> wasmtime::Result<bool> {
+    let Callee::Innkeeper(entries) = callee else { return Ok(false) };
     let guest = loaded(&entries.upgrade)?.load(&mut *store, inner)?;
     let request = api::hand_request(&mut store.data_mut().table, exchange)?;
     let wanted = guest.call_should_upgrade(&mut *store, Resource::new_borrow(request.rep())).await?;
@@ -221,15 +239,41 @@ async fn should_upgrade(
     Ok(wanted)
 }
 
-/// Calls the export; returns whether a guest that took the connection over is
-/// content with how that ended.
+/// Calls the export that the event is for.
 async fn handle(
+    instance: &mut Instance,
+    callee: &Callee,
+    cpu: &Cpu,
+    exchange: Exchange,
+    event: Event,
+) -> wasmtime::Result<Result<(), Stopped>> {
+    match (&instance.handler, callee) {
+        (Loaded::Innkeeper(_), Callee::Innkeeper(entries)) => {
+            let whole = handle_ours(instance, entries, cpu, exchange, event).await?;
+            Ok(if whole { Ok(()) } else { Err(Stopped::GaveUp) })
+        }
+        (Loaded::WasiHttp02(proxy), _) => {
+            let outcome = wasi_http::call::answer(&mut instance.store, proxy, &exchange).await?;
+            Ok(judged(outcome))
+        }
+        (Loaded::WasiHttp03(proxy), _) => {
+            let outcome = wasi_http::concurrent::answer(&mut instance.store, proxy, &exchange).await?;
+            Ok(judged(outcome))
+        }
+        (Loaded::Innkeeper(_), _) => Err(wasmtime::Error::msg("an instance of another contract")),
+    }
+}
+
+/// Calls an export of our own contract; returns whether a guest that took the
+/// connection over is content with how that ended.
+async fn handle_ours(
     Instance { store, inner, handler, .. }: &mut Instance,
     entries: &Entries,
     cpu: &Cpu,
     exchange: Exchange,
     event: Event,
 ) -> wasmtime::Result<bool> {
+    let Loaded::Innkeeper(handler) = handler else { return Ok(true) };
     macro_rules! answer_with {
         ($guest:expr) => {{
             let guest = $guest;
@@ -249,7 +293,7 @@ async fn handle(
         }};
     }
     match event {
-        Event::Request => answer_with!(&*handler),
+        Event::Request => answer_with!(handler),
         Event::CheckContinue => answer_with!(loaded(&entries.check_continue)?.load(&mut *store, inner)?),
         Event::CheckExpectation => {
             answer_with!(loaded(&entries.check_expectation)?.load(&mut *store, inner)?)

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::guest::api::bindings::exports::innkeeper::http::client_error_handler::ClientError;
 use crate::guest::call::{Stopped, blame, instance_of, supervised};
+use crate::guest::component::Callee;
 use crate::guest::cpu::Cpu;
 use crate::guest::instance::Instances;
 use crate::wire::refusal::Refusal;
@@ -59,7 +60,8 @@ async fn call(
     refusal: Refusal,
 ) -> Result<Option<Vec<u8>>, Stopped> {
     let mut instance = instance_of(instances, cpu).await?;
-    let Some(entry) = &instances.entries().client_error else { return Ok(None) };
+    let Callee::Innkeeper(entries) = instances.callee() else { return Ok(None) };
+    let Some(entry) = &entries.client_error else { return Ok(None) };
     let error = ClientError {
         reason: refusal.fault.to_string(),
         status: refusal.fault.status(),

@@ -4,29 +4,39 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime_wasi_http::p2::bindings::ProxyIndices;
+use wasmtime_wasi_http::p3::bindings::ServiceIndices;
 
-use crate::guest::api;
 use crate::guest::api::bindings::exports::innkeeper::http::{
     check_continue_handler, check_expectation_handler, client_error_handler, connect_handler, handler,
     upgrade_handler,
 };
+use crate::guest::contract::{Contract, Surface};
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
-use crate::guest::plain;
-
-/// The export that makes a component an app.
-const HANDLER: &str = "innkeeper:http/handler@0.1.0";
+use crate::guest::{linking, plain};
 
 /// The import by which it sends requests to other servers.
 const CLIENT: &str = "innkeeper:http/client@0.1.0";
 
 /// A component that was compiled and linked.
 pub struct Guest {
+    engine: Engine,
     pre: InstancePre<HostState>,
-    entries: Entries,
+    callee: Callee,
     asks_others: bool,
+}
+
+/// What is called in an instance, by contract.
+pub(super) enum Callee {
+    /// Our own contract's exports.
+    Innkeeper(Box<Entries>),
+    /// `wasi:http/incoming-handler`.
+    WasiHttp02(ProxyIndices),
+    /// `wasi:http/handler`.
+    WasiHttp03(ServiceIndices),
 }
 
 /// Where the functions of a component are that the host calls.
@@ -40,7 +50,7 @@ pub(super) struct Entries {
 }
 
 /// Which of the optional exports a component has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Exports {
     /// `upgrade-handler`.
     pub upgrade: bool,
@@ -67,48 +77,38 @@ pub struct Facts {
     pub contract: Contract,
 }
 
-/// How a component answers requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contract {
-    /// `innkeeper:http/handler`.
-    Innkeeper,
-    /// `wasi:http/incoming-handler`: not served by this version.
-    WasiHttp,
-    /// None that is known.
-    Unknown,
-}
-
-/// What every component of an engine may import.
+/// An engine, and what every component of it may import.
+#[derive(Clone)]
 pub struct Linked {
+    engine: Engine,
     linker: Linker<HostState>,
 }
 
 impl Linked {
-    /// Links the contract and WASI, once for all components.
+    /// Links the contracts and WASI, once for all components.
     ///
     /// # Errors
     /// None but wasmtime's own.
-    pub fn new(engine: &Engine) -> Result<Self> {
-        Ok(Linked { linker: api::linker(engine)? })
+    pub fn new(engine: Engine) -> Result<Self> {
+        Ok(Linked { linker: linking::linker(&engine)?, engine })
     }
 }
 
 impl Guest {
-    /// Compiles and links a component; `path` is what it is called in errors.
+    /// Compiles and links a component with this `surface`; `path` is what it is
+    /// called in errors.
     ///
     /// # Errors
     /// Bytes that are no component, a missing export, an import that the host
     /// does not have; each is named.
-    pub fn load(engine: &Engine, linked: &Linked, bytes: &[u8], path: &Path) -> Result<Self> {
-        let component = compile(engine, bytes, path)?;
-        check_exports(engine, &component).with_context(|| path.display().to_string())?;
+    pub(super) fn load(linked: &Linked, surface: &Surface, bytes: &[u8], path: &Path) -> Result<Self> {
+        surface.check().with_context(|| path.display().to_string())?;
+        let component = compile(&linked.engine, bytes, path)?;
         let does_not_fit = || format!("{} does not fit this host", path.display());
         let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
-        let exported = exports(engine, &component);
-        let entries = Entries::find(&pre, &exported).map_err(plain).with_context(does_not_fit)?;
-        let ty = component.component_type();
-        let asks_others = ty.imports(engine.inner()).any(|(name, _)| name == CLIENT);
-        Ok(Guest { pre, entries, asks_others })
+        let callee = Callee::find(&pre, surface).map_err(plain).with_context(does_not_fit)?;
+        let asks_others = surface.imports.iter().any(|name| name == CLIENT);
+        Ok(Guest { engine: linked.engine.clone(), pre, callee, asks_others })
     }
 
     /// Whether it is made to send requests to other servers.
@@ -116,9 +116,10 @@ impl Guest {
         self.asks_others
     }
 
-    /// Which of the optional exports it has.
+    /// Which of the optional exports it has; the standard contracts have none.
     pub fn exports(&self) -> Exports {
-        let Entries { upgrade, connect, check_continue, check_expectation, client_error, .. } = &self.entries;
+        let Callee::Innkeeper(entries) = &self.callee else { return Exports::default() };
+        let Entries { upgrade, connect, check_continue, check_expectation, client_error, .. } = &**entries;
         Exports {
             upgrade: upgrade.is_some(),
             connect: connect.is_some(),
@@ -128,14 +129,29 @@ impl Guest {
         }
     }
 
+    /// Where its instances live.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// What is instantiated for a request.
     pub(super) fn pre(&self) -> &InstancePre<HostState> {
         &self.pre
     }
 
     /// What is called in an instance.
-    pub(super) fn entries(&self) -> &Entries {
-        &self.entries
+    pub(super) fn callee(&self) -> &Callee {
+        &self.callee
+    }
+}
+
+impl Callee {
+    fn find(pre: &InstancePre<HostState>, surface: &Surface) -> wasmtime::Result<Self> {
+        Ok(match Contract::of(surface) {
+            Contract::WasiHttp02 => Callee::WasiHttp02(ProxyIndices::new(pre)?),
+            Contract::WasiHttp03 => Callee::WasiHttp03(ServiceIndices::new(pre)?),
+            _ => Callee::Innkeeper(Box::new(Entries::find(pre, &surface.exports)?)),
+        })
     }
 }
 
@@ -164,66 +180,19 @@ impl Entries {
 ///
 /// # Errors
 /// A file that cannot be read or is no component.
-pub fn inspect(engine: &Engine, path: &Path) -> Result<Facts> {
+pub fn inspect(path: &Path) -> Result<Facts> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let component = compile(engine, &bytes, path)?;
-    let ty = component.component_type();
-    let exports = exports(engine, &component);
-    let contract = if exports.iter().any(|name| name == HANDLER) {
-        Contract::Innkeeper
-    } else if exports.iter().any(|name| name.starts_with("wasi:http/")) {
-        Contract::WasiHttp
-    } else {
-        Contract::Unknown
-    };
+    let surface = Surface::read(&bytes, path)?;
     Ok(Facts {
         bytes: bytes.len() as u64,
-        imports: ty.imports(engine.inner()).map(|(name, _)| name.to_owned()).collect(),
-        exports,
-        contract,
+        contract: Contract::of(&surface),
+        imports: surface.imports,
+        exports: surface.exports,
     })
 }
 
-/// Whether bytes begin as a component does, which costs nothing to say; `path`
-/// is what they are called in errors.
-///
-/// # Errors
-/// A core module, and what is no WebAssembly.
-pub fn recognise(bytes: &[u8], path: &Path) -> Result<()> {
-    match bytes.get(..8) {
-        // The layer field tells a component (1) from a core module (0).
-        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
-        Some([0, b'a', b's', b'm', _, _, 0, 0]) => bail!(
-            "{} is a core WebAssembly module, not a component; build it for the target wasm32-wasip2",
-            path.display()
-        ),
-        _ => bail!("{} is not WebAssembly", path.display()),
-    }
-}
-
-fn exports(engine: &Engine, component: &Component) -> Vec<String> {
-    component.component_type().exports(engine.inner()).map(|(name, _)| name.to_owned()).collect()
-}
-
 fn compile(engine: &Engine, bytes: &[u8], path: &Path) -> Result<Component> {
-    recognise(bytes, path)?;
     Component::new(engine.inner(), bytes)
         .map_err(plain)
         .with_context(|| format!("cannot compile {}", path.display()))
-}
-
-fn check_exports(engine: &Engine, component: &Component) -> Result<()> {
-    let exports = exports(engine, component);
-    if exports.iter().any(|name| name == HANDLER) {
-        return Ok(());
-    }
-    if let Some(other) = exports.iter().find(|name| name.starts_with("innkeeper:http/handler")) {
-        bail!(
-            "it exports {other}, but this host speaks {HANDLER}; rebuild it with a matching innkeeper-guest"
-        );
-    }
-    if let Some(other) = exports.iter().find(|name| name.starts_with("wasi:http/")) {
-        bail!("it exports {other}, which this version does not serve; it serves {HANDLER}");
-    }
-    bail!("it does not export {HANDLER}; use #[innkeeper_guest::handler] on its handler")
 }

@@ -6,7 +6,7 @@
 //! Time spent waiting is not counted, whatever number of ticks passes in it.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -63,6 +63,10 @@ pub fn thread_time() -> Duration {
 pub struct Cpu {
     used_nanos: AtomicU64,
     max: Option<Duration>,
+    /// Exchanges that share it, each of which may use `max`.
+    shares: AtomicU32,
+    /// What was used when they were last counted.
+    since_nanos: AtomicU64,
     earnings: OnceLock<Earnings>,
     budget: Arc<Budget>,
 }
@@ -97,7 +101,14 @@ impl Cpu {
     /// No time used, of at most `max`; all of it is also spent from the
     /// tenant's `budget`.
     pub fn new(max: Option<Duration>, budget: Arc<Budget>) -> Self {
-        Cpu { used_nanos: AtomicU64::new(0), max, earnings: OnceLock::new(), budget }
+        Cpu {
+            used_nanos: AtomicU64::new(0),
+            max,
+            shares: AtomicU32::new(1),
+            since_nanos: AtomicU64::new(0),
+            earnings: OnceLock::new(),
+            budget,
+        }
     }
 
     /// Gives back so much time for every second from now on, but never more
@@ -107,6 +118,15 @@ impl Cpu {
         let given = Mutex::new(Given { back: Duration::ZERO, until: Instant::now() });
         // A second call changes nothing.
         let _ = self.earnings.set(Earnings { per_second, given });
+    }
+
+    /// Has so many exchanges share it from now on, at least one. Beginning
+    /// `anew` forgets what they have used so far.
+    pub fn share_among(&self, exchanges: usize, anew: bool) {
+        self.shares.store(u32::try_from(exchanges).unwrap_or(u32::MAX).max(1), Ordering::Relaxed);
+        if anew {
+            self.since_nanos.store(self.used_nanos.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 
     /// Time used in slices that are over: once the call is, all of its time.
@@ -136,7 +156,8 @@ impl Cpu {
         let used = slice.used();
         slice.seen = Some((used, thread_time()));
         SLICE.set(Some(slice));
-        if self.max.is_some_and(|max| self.charged() + used >= max) {
+        let shares = self.shares.load(Ordering::Relaxed);
+        if self.max.is_some_and(|max| self.charged() + used >= max.saturating_mul(shares)) {
             return Preemption::Stop;
         }
         // A tenant without budget waits for it among the demoted guests.
@@ -149,7 +170,8 @@ impl Cpu {
 
     /// What is used of `max`: all but what was given back up to now.
     fn charged(&self) -> Duration {
-        let used = self.used();
+        let since = Duration::from_nanos(self.since_nanos.load(Ordering::Relaxed));
+        let used = self.used().saturating_sub(since);
         let Some(Earnings { per_second, given }) = self.earnings.get() else { return used };
         let mut given = given.lock();
         let now = Instant::now();

@@ -34,18 +34,21 @@ const STACK_BYTES: (usize, usize) = (512 * 1024, 1 << 20);
 pub struct Engine {
     inner: wasmtime::Engine,
     idle: IdleLists,
+    concurrency: bool,
 }
 
 impl Engine {
-    /// Makes the engine for components without concurrency (Innkeeper's own
-    /// contract and WASI 0.2).
+    /// Makes an engine: without concurrency for our own contract and WASI 0.2,
+    /// or with it, which costs every call something, for WASI 0.3. Its idle
+    /// instances are in `idle`.
     ///
     /// # Errors
     /// A pool that does not fit the address space, a cache directory that
     /// cannot be used.
-    pub fn new(limits: &Limits, cache: &Cache) -> Result<Self> {
+    pub fn new(limits: &Limits, cache: &Cache, concurrency: bool, idle: IdleLists) -> Result<Self> {
         let mut config = Config::new();
-        config.concurrency_support(false);
+        config.concurrency_support(concurrency);
+        config.wasm_component_model_async(concurrency);
         config.epoch_interruption(true);
         config.cranelift_opt_level(OptLevel::Speed);
         config.memory_init_cow(true);
@@ -57,7 +60,7 @@ impl Engine {
             .map_err(plain)
             .with_context(|| format!("cannot set up the sandbox for {} instances", limits.instances_max))?;
         start_clock(inner.weak())?;
-        Ok(Engine { inner, idle: IdleLists::default() })
+        Ok(Engine { inner, idle, concurrency })
     }
 
     /// Instances that wait for a request.
@@ -65,9 +68,9 @@ impl Engine {
         &self.idle
     }
 
-    /// Pooled instances that wait for a request, of all apps.
-    pub fn idle_count(&self) -> usize {
-        self.idle.count()
+    /// Whether it is the one for WASI 0.3.
+    pub(super) fn has_concurrency(&self) -> bool {
+        self.concurrency
     }
 
     /// wasmtime's own.

@@ -7,19 +7,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::{self, ResourceTable};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::{WasiHttpCtx, handler};
 
 use crate::config::{AppSettings, DirectoryGrant, InstancePolicy, Limits};
 use crate::guest::account::Account;
 use crate::guest::api;
 use crate::guest::api::bindings::exports::innkeeper::http::handler::Guest as Handler;
-use crate::guest::component::{Entries, Exports, Guest};
+use crate::guest::component::{Callee, Exports, Guest};
 use crate::guest::cpu::{Cpu, Preemption};
-use crate::guest::engine::Engine;
 use crate::guest::idle::IdleList;
 use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
 use crate::guest::outgoing::Outgoing;
 use crate::guest::stdio::Stream;
+use crate::guest::wasi_http;
+use crate::guest::wasi_http::outgoing::Hooks;
+use crate::guest::wasi_http::worker::Workers;
 use crate::outbound::client::Client;
 use crate::wire::exchange::Exchange;
 use crate::wire::ledger::Charge;
@@ -27,11 +31,11 @@ use crate::wire::site::Control;
 
 /// Makes instances of one component, and keeps pooled ones.
 pub struct Instances {
-    engine: Engine,
     guest: Guest,
     facts: Arc<AppFacts>,
     policy: InstancePolicy,
     idle: Arc<IdleList>,
+    workers: Workers,
 }
 
 /// The memory of the tenant, as a limit that a guest can run into.
@@ -57,13 +61,22 @@ pub struct Instance {
     pub(super) store: Store<HostState>,
     pub(super) inner: component::Instance,
     /// The export that is called most, found once.
-    pub(super) handler: Handler,
+    pub(super) handler: Loaded,
     served: u64,
+}
+
+/// The handler of an instance, by contract.
+pub(super) enum Loaded {
+    Innkeeper(Handler),
+    WasiHttp02(Proxy),
+    WasiHttp03(Box<handler::Proxy>),
 }
 
 /// What the host keeps for an instance.
 pub struct HostState {
     pub(super) table: ResourceTable,
+    pub(super) http: WasiHttpCtx,
+    pub(super) hooks: Hooks,
     facts: Arc<AppFacts>,
     /// Made when the guest first asks for WASI: many never do.
     wasi: Option<WasiCtx>,
@@ -106,7 +119,6 @@ impl Instances {
     /// # Errors
     /// A granted name that has no address.
     pub fn new(
-        engine: Engine,
         guest: Guest,
         settings: &Arc<AppSettings>,
         account: Account,
@@ -115,7 +127,7 @@ impl Instances {
         outbound: Client,
     ) -> anyhow::Result<Self> {
         let limits = settings.limits.clone();
-        let idle = engine.idle().open(account.memory.clone());
+        let idle = guest.engine().idle().open(account.memory.clone());
         let facts = AppFacts {
             log,
             control: settings.grants.server_control.then_some(control),
@@ -125,7 +137,8 @@ impl Instances {
             account,
             limits,
         };
-        Ok(Instances { engine, guest, facts: Arc::new(facts), policy: settings.instances, idle })
+        let workers = Workers::new(facts.limits.concurrent_requests_per_instance_max);
+        Ok(Instances { workers, guest, facts: Arc::new(facts), policy: settings.instances, idle })
     }
 
     /// The means of its tenant.
@@ -153,9 +166,21 @@ impl Instances {
         Arc::new(Cpu::new(self.facts.limits.cpu_time_max, self.facts.account.cpu.clone()))
     }
 
+    /// Whether an instance may have several exchanges at a time.
+    pub(super) fn shares_instances(&self) -> bool {
+        matches!(self.guest.callee(), Callee::WasiHttp03(_))
+            && self.policy == InstancePolicy::Pooled
+            && self.facts.limits.concurrent_requests_per_instance_max > 1
+    }
+
+    /// Those that run instances for several exchanges.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
     /// What is called in an instance.
-    pub(super) fn entries(&self) -> &Entries {
-        self.guest.entries()
+    pub(super) fn callee(&self) -> &Callee {
+        self.guest.callee()
     }
 
     /// An instance for one request, which runs on the time of `cpu`.
@@ -181,7 +206,13 @@ impl Instances {
         let mut store = self.store(cpu.clone());
         let made = async {
             let inner = self.guest.pre().instantiate_async(&mut store).await?;
-            let handler = self.guest.entries().handler.load(&mut store, &inner)?;
+            let handler = match self.guest.callee() {
+                Callee::Innkeeper(entries) => Loaded::Innkeeper(entries.handler.load(&mut store, &inner)?),
+                Callee::WasiHttp02(indices) => Loaded::WasiHttp02(indices.load(&mut store, &inner)?),
+                Callee::WasiHttp03(indices) => {
+                    Loaded::WasiHttp03(Box::new(handler::Proxy::P3(indices.load(&mut store, &inner)?)))
+                }
+            };
             Ok((inner, handler))
         };
         match made.await {
@@ -193,9 +224,9 @@ impl Instances {
     /// Whether an idle instance was given up, so that there may be room now.
     fn gives_way(&self, none: &NoInstance) -> bool {
         if none.memory_limit == Some(TENANT_MEMORY) {
-            return self.engine.idle().give_up_one_of(&self.facts.account.memory);
+            return self.guest.engine().idle().give_up_one_of(&self.facts.account.memory);
         }
-        none.error.is::<PoolConcurrencyLimitError>() && self.engine.idle().give_up_one()
+        none.error.is::<PoolConcurrencyLimitError>() && self.guest.engine().idle().give_up_one()
     }
 
     /// Takes back an instance whose call returned, for the next request if the
@@ -213,6 +244,9 @@ impl Instances {
         {
             return;
         }
+        if wasi_http::keeps_something(&mut instance.store.data_mut().table) {
+            return;
+        }
         instance.at_work_on(None);
         api::forget_exchange(&mut instance.store.data_mut().table);
         self.idle.put(instance);
@@ -223,9 +257,11 @@ impl Instances {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
         let mut store = Store::new(
-            self.engine.inner(),
+            self.guest.engine().inner(),
             HostState {
                 table,
+                http: WasiHttpCtx::new(),
+                hooks: Hooks,
                 facts: self.facts.clone(),
                 wasi: None,
                 sockets: Sockets::default(),
@@ -268,6 +304,16 @@ impl Instance {
         }
     }
 
+    /// Exchanges that it has had.
+    pub(super) fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// Counts so many more.
+    pub(super) fn note_served(&mut self, exchanges: u64) {
+        self.served += exchanges;
+    }
+
     /// What it asks of others.
     pub(super) fn outgoing(&self) -> Outgoing {
         self.store.data().outgoing.clone()
@@ -280,6 +326,12 @@ impl Instance {
 }
 
 impl HostState {
+    /// Says which exchange it has last begun with, of perhaps several: what it
+    /// prints is put down to that.
+    pub(super) fn begin_shared(&self, exchange: u64) {
+        self.current.store(exchange, Ordering::Relaxed);
+    }
+
     /// The host's limits.
     pub(super) fn limits(&self) -> &Limits {
         &self.facts.limits

@@ -2,7 +2,10 @@
 //! `wasmtime`; sees a request as an `Exchange` and knows nothing of parsing.
 
 pub mod engine;
+pub mod contract;
 pub mod component;
+pub mod sandbox;
+mod linking;
 pub mod account;
 pub mod instance;
 mod idle;
@@ -16,6 +19,7 @@ mod outgoing;
 pub mod log;
 pub mod stdio;
 mod api;
+mod wasi_http;
 
 /// A wasmtime error as one of the host's, its causes in its text.
 fn plain(error: wasmtime::Error) -> anyhow::Error {

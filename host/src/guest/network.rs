@@ -2,6 +2,8 @@
 //! addresses that its operator granted, the names among them, so many at a time
 //! and nothing else.
 
+pub mod concurrent;
+
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
@@ -59,6 +61,11 @@ impl Network {
             outbound,
             sockets_per_instance_max: limits.tcp_sockets_per_instance_max as usize,
         })
+    }
+
+    /// Whether a name may be looked up. An address needs no looking up.
+    fn may_look_up(&self, name: &str) -> bool {
+        name.parse::<IpAddr>().is_ok() || self.names.iter().any(|granted| granted == name)
     }
 
     /// Opens a guest's sandbox as far as that.

@@ -47,7 +47,7 @@ impl Steering {
             of_host(
                 "innkeeper_idle_instances",
                 "Pooled instances that wait for a request.",
-                apps.loader().engine().idle_count() as f64,
+                apps.loader().sandbox().idle_count() as f64,
             ),
             of_host(
                 "innkeeper_demoted_running",

@@ -22,7 +22,7 @@ use crate::admin::views::DeployProgress;
 use crate::cli::client::read;
 use crate::config::Name;
 use crate::config::file::AppSpec;
-use crate::guest::component::recognise;
+use crate::guest::contract::recognise;
 
 /// Bytes that are sent at once: small enough for a bar that moves.
 const PIECE_BYTES: usize = 64 << 10;

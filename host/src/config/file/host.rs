@@ -252,6 +252,7 @@ pub(super) fn app_limits(raw: &raw_limits::AppLimits, table: &str, limits: &mut 
         ("memory_bytes_max", limits.memory_bytes_max == 0),
         ("table_elements_max", limits.table_elements_max == 0),
         ("requests_per_instance_max", limits.requests_per_instance_max == 0),
+        ("concurrent_requests_per_instance_max", limits.concurrent_requests_per_instance_max == 0),
         ("handles_max", limits.handles_max == 0),
         ("outbound_connections_max", limits.outbound_connections_max == 0),
         ("outbound_requests_max", limits.outbound_requests_max == 0),

@@ -73,6 +73,8 @@ tables! {
         table_elements_max: usize,
         /// Requests that a pooled instance serves before it is replaced.
         requests_per_instance_max: u64,
+        /// Requests that a pooled instance of WASI 0.3 has at a time; others have one.
+        concurrent_requests_per_instance_max: u32,
         /// CPU time of one call into a guest, or `"off"`.
         cpu_time_max: OptionalTime,
         /// Time of one call into a guest, waiting included, or `"off"`.
@@ -161,7 +163,7 @@ tables! {
 applies! { AppLimits, config::Limits:
     request_body_bytes_max write_stall_timeout response_head_bytes_max response_buffer_bytes_max
     reject_body_not_allowed tunnel_idle_timeout tunnel_cpu_per_second memory_bytes_max table_elements_max
-    requests_per_instance_max cpu_time_max wall_time_max handles_max tcp_sockets_max
+    requests_per_instance_max concurrent_requests_per_instance_max cpu_time_max wall_time_max handles_max tcp_sockets_max
     tcp_sockets_per_instance_max outbound_connections_max outbound_requests_max outbound_agents_max
     outbound_connect_timeout outbound_response_timeout outbound_idle_timeout outbound_free_socket_timeout
     outbound_head_bytes_max outbound_header_count_max outbound_request_body_bytes_max
@@ -196,7 +198,7 @@ all_limits! {
     unread_body_bytes_max linger_timeout linger_bytes_max half_open drain_delay drain_timeout tunnels_max
     instances_max request_body_bytes_max write_stall_timeout response_head_bytes_max
     response_buffer_bytes_max reject_body_not_allowed tunnel_idle_timeout tunnel_cpu_per_second
-    memory_bytes_max table_elements_max requests_per_instance_max cpu_time_max wall_time_max handles_max
+    memory_bytes_max table_elements_max requests_per_instance_max concurrent_requests_per_instance_max cpu_time_max wall_time_max handles_max
     tcp_sockets_max tcp_sockets_per_instance_max outbound_connections_max outbound_requests_max outbound_agents_max
     outbound_connect_timeout outbound_response_timeout outbound_idle_timeout outbound_free_socket_timeout
     outbound_head_bytes_max outbound_header_count_max outbound_request_body_bytes_max

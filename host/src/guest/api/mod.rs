@@ -15,14 +15,10 @@ mod agent;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
-use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
-use crate::guest::network::restrict;
-use crate::guest::plain;
 use crate::outbound::error::OutboundError;
 use crate::outbound::http1::head::ResponseHead;
 use crate::outbound::request::ClientRequest;
@@ -101,22 +97,14 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone)]
 pub struct Held(Option<Exchange>);
 
-/// Everything that an app may import.
+/// Links the contract.
 ///
 /// # Errors
-/// None but wasmtime's own, on a name that is defined twice.
-pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
-    let mut linker = Linker::new(engine.inner());
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)
-        .and_then(|()| restrict(&mut linker))
-        .map_err(plain)
-        .context("cannot link WASI")?;
-    types::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state)
-        .and_then(|()| server_interface::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state))
-        .and_then(|()| client_interface::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state))
-        .map_err(plain)
-        .context("cannot link innkeeper:http")?;
-    Ok(linker)
+/// None but wasmtime's own.
+pub fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    types::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)?;
+    server_interface::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)?;
+    client_interface::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
 }
 
 /// Makes the two handles of a call that answers.

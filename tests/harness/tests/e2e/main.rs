@@ -14,6 +14,7 @@ mod admin_cli;
 mod serve;
 mod examples;
 mod examples_client;
+mod wasi_concurrency;
 mod framing_in;
 mod framing_out;
 mod expect;

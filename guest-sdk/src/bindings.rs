@@ -11,27 +11,46 @@
     reason = "generated code"
 )]
 
-wit_bindgen::generate!({
-    path: ["../wit", "wit/clocks.wit", "wit/sockets.wit"],
-    inline: "
-        package innkeeper:guest;
+/// The contract, with `with` in place of what is not to be generated.
+macro_rules! contract {
+    ($($with:tt)*) => {
+        wit_bindgen::generate!({
+            path: ["../wit", "wit/clocks.wit", "wit/sockets.wit"],
+            inline: "
+                package innkeeper:guest;
 
-        world sdk {
-            include innkeeper:http/app@0.1.0;
-            import wasi:clocks/monotonic-clock@0.2.12;
-            import wasi:sockets/instance-network@0.2.12;
-            import wasi:sockets/ip-name-lookup@0.2.12;
-            import wasi:sockets/tcp@0.2.12;
-            import wasi:sockets/tcp-create-socket@0.2.12;
-        }
-    ",
-    world: "innkeeper:guest/sdk",
-    generate_all,
-    // Arguments are borrowed: a header or a piece of body is not copied before
-    // the host copies it.
-    ownership: Borrowing { duplicate_if_necessary: true },
-    pub_export_macro: true,
-});
+                world sdk {
+                    include innkeeper:http/app@0.1.0;
+                    import wasi:clocks/monotonic-clock@0.2.12;
+                    import wasi:sockets/instance-network@0.2.12;
+                    import wasi:sockets/ip-name-lookup@0.2.12;
+                    import wasi:sockets/tcp@0.2.12;
+                    import wasi:sockets/tcp-create-socket@0.2.12;
+                }
+            ",
+            world: "innkeeper:guest/sdk",
+            with: { $($with)* },
+            generate_all,
+            // Arguments are borrowed: a header or a piece of body is not copied
+            // before the host copies it.
+            ownership: Borrowing { duplicate_if_necessary: true },
+            pub_export_macro: true,
+        });
+    };
+}
+
+#[cfg(target_family = "wasm")]
+contract!();
+
+// There is no host to bind to: the types are those of an imitation.
+#[cfg(not(target_family = "wasm"))]
+contract!(
+    "innkeeper:http/types@0.1.0": crate::host::types,
+    "innkeeper:http/client@0.1.0": crate::host::client,
+    "innkeeper:http/server@0.1.0": crate::host::server,
+    "wasi:io/poll@0.2.12": crate::host::poll,
+    "wasi:clocks/monotonic-clock@0.2.12": crate::host::monotonic_clock,
+);
 
 /// The optional exports: a world for each, so that a component has those that
 /// its author asks for and no other. The linker merges their worlds.
@@ -42,8 +61,8 @@ macro_rules! optional {
                 path: "../wit",
                 world: $world,
                 with: {
-                    "innkeeper:http/types@0.1.0": crate::bindings::innkeeper::http::types,
-                    "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+                    "innkeeper:http/types@0.1.0": crate::host::types,
+                    "wasi:io/poll@0.2.12": crate::host::poll,
                 },
                 pub_export_macro: true,
             });

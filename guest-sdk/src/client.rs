@@ -57,7 +57,7 @@ mod as_completed;
 mod client_request;
 mod relay;
 mod request;
-mod url;
+pub(crate) mod url;
 
 pub use agent::{Agent, AgentOptions, OriginStats, Scheduling};
 pub use as_completed::{AsCompleted, as_completed};

@@ -4,7 +4,7 @@
 
 use std::{error, fmt, io};
 
-use crate::bindings::innkeeper::http::types::ErrorCode as Wire;
+use crate::host::types::ErrorCode as Wire;
 
 /// Why a call was refused or could not be finished.
 ///

@@ -12,7 +12,7 @@ pub use crate::bindings;
 /// The types of the bindings, under one name each.
 pub mod wire {
     pub use crate::bindings::client_error::exports::innkeeper::http::client_error_handler::ClientError;
-    pub use crate::bindings::innkeeper::http::types::{IncomingMessage, ServerResponse, Socket};
+    pub use crate::host::types::{IncomingMessage, ServerResponse, Socket};
 
     pub type Head = Vec<u8>;
     pub type Verdict = Result<(), ()>;

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-pub use crate::bindings::innkeeper::http::types::JoinedValue;
+pub use crate::host::types::JoinedValue;
 
 /// One header line: the name as it was written, and the bytes of the value.
 pub type Field = (String, Vec<u8>);

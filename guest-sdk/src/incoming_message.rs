@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::bindings::innkeeper::http::types;
+use crate::host::types;
 use crate::{ErrorCode, Field, JoinedValue, Pollable, Socket};
 
 /// A request as the server received it, or the response to a request of the

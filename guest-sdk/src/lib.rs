@@ -60,15 +60,19 @@
 //!   [`upgrade_handler`], [`connect_handler`], [`check_continue_handler`],
 //!   [`check_expectation_handler`], [`client_error_handler`]. Without one the
 //!   host does what Node does without a listener.
+//! - **What is kept** from one request to the next is in buckets of keys and
+//!   values (`keyvalue`, with the feature of that name), where the operator
+//!   grants one.
 //! - **The sandbox has** standard output and error (the log), the environment
 //!   that the operator sets, clocks and random numbers; files and sockets only
 //!   where the operator grants them. So it is with the guest's own listening
 //!   side ([`server`]), with requests to other servers ([`client`]) and with
 //!   connections to them ([`net`]).
 //!
-//! On other targets than `wasm32-wasip2` the crate compiles, so that `cargo
-//! check` and unit tests of what a handler calls work; but there is no host
-//! there, and every call to one panics.
+//! # Tests
+//!
+//! `cargo test` calls a handler without a host: see `testing`, which is there on
+//! every target but WebAssembly.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -81,11 +85,20 @@ mod error_code;
 pub mod glue;
 mod header;
 mod incoming_message;
+mod host;
+#[cfg(feature = "keyvalue")]
+pub mod keyvalue;
+#[cfg(not(target_family = "wasm"))]
+#[allow(missing_docs, reason = "the shape of the bindings, where their documentation is")]
+#[doc(hidden)]
+pub mod native;
 pub mod net;
 mod poll;
 pub mod server;
 mod server_response;
 mod socket;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
 pub use client_error::ClientError;
 pub use error::{Error, Result};

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use crate::bindings::wasi;
+use crate::host;
 
-pub use wasi::io::poll::Pollable;
+pub use crate::host::poll::Pollable;
 
 /// Waits until at least one of these is ready, and returns the indices of all
 /// that are, in order. With nothing to wait for it returns at once.
@@ -28,7 +28,7 @@ pub fn poll(pollables: &[&Pollable]) -> Vec<usize> {
     if pollables.is_empty() {
         return Vec::new();
     }
-    let ready = wasi::io::poll::poll(pollables);
+    let ready = host::poll::poll(pollables);
     ready.into_iter().map(|index| index as usize).collect()
 }
 
@@ -36,5 +36,5 @@ pub fn poll(pollables: &[&Pollable]) -> Vec<usize> {
 /// wait there is [`std::thread::sleep`].
 pub fn timer(after: Duration) -> Pollable {
     let nanoseconds = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
-    wasi::clocks::monotonic_clock::subscribe_duration(nanoseconds)
+    host::monotonic_clock::subscribe_duration(nanoseconds)
 }

@@ -20,7 +20,7 @@
 use std::time::Duration;
 
 use crate::ErrorCode;
-use crate::bindings::innkeeper::http::server as wire;
+use crate::host::server as wire;
 use crate::socket::milliseconds;
 
 /// Whether new connections are taken (Node: `server.listening`).

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::bindings::innkeeper::http::types;
+use crate::host::types;
 use crate::socket::milliseconds;
 use crate::{ErrorCode, Fields, HeaderValues, Pollable};
 

@@ -5,7 +5,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::bindings::innkeeper::http::types;
+use crate::host::types;
 use crate::incoming_message::read_into;
 use crate::{ErrorCode, Pollable};
 

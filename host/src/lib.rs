@@ -18,7 +18,8 @@
 //! 6. [`wire::connection`] takes the connection back: the next request, or a
 //!    lingering close.
 //!
-//! Beside that path: [`deploy`] brings together what the configuration
+//! Beside that path: [`keyvalue`] keeps what guests put into their buckets,
+//! [`deploy`] brings together what the configuration
 //! ([`config`]) and the state directory ([`state`]) say, [`app`] changes what is
 //! served, [`admin`] lets operators do so over HTTP, [`telemetry`] says what
 //! happened.
@@ -69,6 +70,7 @@ pub mod rewording;
 pub mod app;
 pub mod guest;
 pub mod outbound;
+pub mod keyvalue;
 pub mod config;
 pub mod state;
 pub mod deploy;

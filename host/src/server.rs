@@ -19,6 +19,7 @@ use crate::admin::Admin;
 use crate::app::Apps;
 use crate::config::Config;
 use crate::deploy::{Deployer, open_state};
+use crate::keyvalue::KeyValue;
 use crate::outbound::service::Outbound;
 use crate::server::listeners::Listeners;
 use crate::telemetry::Telemetry;
@@ -53,8 +54,9 @@ impl Server {
         let side = Control::new(control.clone(), census.clone(), timeouts.clone());
         let telemetry = Arc::new(Telemetry::start(&config.telemetry)?);
         let outbound = Outbound::new(&config.outbound)?;
+        let keyvalue = KeyValue::new(&config.keyvalue, state.clone())?;
         let metrics = telemetry.metrics().clone();
-        let apps = Arc::new(Apps::new(&config.limits, &config.cache, side, metrics, outbound)?);
+        let apps = Arc::new(Apps::new(&config.limits, &config.cache, side, metrics, outbound, keyvalue)?);
         let deployer = Arc::new(Deployer::new(state, apps.clone()));
         deployer.configure(config).await.context("the apps cannot be served")?;
         let listeners = Listeners::bind(&config.listen)?;

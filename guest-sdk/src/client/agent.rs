@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ErrorCode;
-use crate::bindings::innkeeper::http::client as wire;
+use crate::host::client as wire;
 use crate::socket::milliseconds;
 
 /// What keeps connections to servers, for requests to come

@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::bindings::innkeeper::http::client as wire;
+use crate::host::client as wire;
 use crate::socket::milliseconds;
 use crate::{ErrorCode, Field, Fields, HeaderValues, IncomingMessage, Pollable, Socket};
 

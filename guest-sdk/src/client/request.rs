@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Agent, ClientRequest, url};
-use crate::bindings::innkeeper::http::client as wire;
+use crate::host::client as wire;
 use crate::socket::milliseconds;
 use crate::{ErrorCode, Field, Fields, HeaderValues, IncomingMessage};
 

@@ -7,7 +7,7 @@ use crate::ErrorCode;
 
 /// The parts of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
+pub(crate) struct Url {
     /// `http` or `https`.
     pub scheme: String,
     /// The host in lower case, and the port if it is not the usual one.
@@ -20,7 +20,7 @@ pub(super) struct Url {
 
 /// Takes a URL apart. What is wrong is told without the URL, for there may be
 /// a password in it.
-pub(super) fn parse(url: &str) -> Result<Url, ErrorCode> {
+pub(crate) fn parse(url: &str) -> Result<Url, ErrorCode> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(invalid("the url has no scheme: write `http://` and a host"));
     };

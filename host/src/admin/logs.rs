@@ -18,7 +18,6 @@ use crate::admin::auth::Problem;
 use crate::admin::views::{LogLineView, time};
 use crate::deploy::Actor;
 use crate::guest::log::GuestLine;
-use crate::guest::stdio::Stream;
 
 /// Lines of the past that are told if nothing is said.
 const LINES_DEFAULT: usize = 100;
@@ -58,13 +57,9 @@ pub(super) async fn logs(
 }
 
 fn text_of(line: &GuestLine) -> Bytes {
-    let stream = match line.stream {
-        Stream::Stdout => "stdout",
-        Stream::Stderr => "stderr",
-    };
     said(&LogLineView {
         at: time(line.at),
-        stream: stream.to_owned(),
+        stream: line.stream.name().to_owned(),
         exchange: line.exchange,
         text: line.text.clone(),
     })

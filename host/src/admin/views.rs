@@ -233,7 +233,7 @@ pub struct CutView {
 pub struct LogLineView {
     /// When.
     pub at: String,
-    /// `stdout` or `stderr`.
+    /// `stdout`, `stderr`, or the level of a line that was logged, from `trace` to `critical`.
     pub stream: String,
     /// The exchange in which, if it was one.
     pub exchange: Option<u64>,

@@ -12,8 +12,9 @@ use crate::app::version::{Health, Version};
 use crate::config::{AppSettings, Cache, Limits};
 use crate::error::Fault;
 use crate::guest::call::warm;
-use crate::guest::instance::Instances;
+use crate::guest::instance::{Instances, Reach};
 use crate::guest::sandbox::Sandbox;
+use crate::keyvalue::KeyValue;
 use crate::outbound::service::Outbound;
 use crate::state::Sha256;
 use crate::telemetry::metrics::Metrics;
@@ -26,6 +27,7 @@ pub struct Loader {
     control: Control,
     metrics: Arc<Metrics>,
     outbound: Outbound,
+    keyvalue: KeyValue,
 }
 
 /// A component's file, as it was read.
@@ -45,8 +47,9 @@ impl Loader {
         control: Control,
         metrics: Arc<Metrics>,
         outbound: Outbound,
+        keyvalue: KeyValue,
     ) -> Result<Self> {
-        Ok(Loader { sandbox: Sandbox::new(limits, cache)?, control, metrics, outbound })
+        Ok(Loader { sandbox: Sandbox::new(limits, cache)?, control, metrics, outbound, keyvalue })
     }
 
     /// The sandbox.
@@ -89,6 +92,13 @@ impl Loader {
                  allow some with outbound"
             );
         }
+        if guest.keeps_values() && settings.keyvalue.is_empty() {
+            tracing::info!(
+                tenant = %app.tenant.name,
+                app = %app.name,
+                "the component keeps keys and values, and no bucket will open; grant some with keyvalue"
+            );
+        }
         let limits = &settings.limits;
         let account = app.tenant.account.clone();
         let owner = Owner {
@@ -105,8 +115,20 @@ impl Loader {
             account.memory.clone(),
             Arc::new(move |exchange, line| log.note(exchange, line)),
         )?;
-        let instances =
-            Instances::new(guest, settings, account, app.log.clone(), self.control.clone(), client)?;
+        let buckets = self.keyvalue.buckets(
+            &app.tenant.name,
+            &app.name,
+            &settings.keyvalue,
+            limits,
+            &account.keyvalue_bytes_max,
+        )?;
+        let instances = Instances::new(
+            guest,
+            settings,
+            account,
+            app.log.clone(),
+            Reach { control: self.control.clone(), outbound: client, buckets },
+        )?;
         Ok(Version {
             metrics: self.metrics.for_version(&owner.tenant, &owner.app, &owner.version),
             owner: Arc::new(owner),

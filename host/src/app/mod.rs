@@ -28,6 +28,7 @@ use crate::app::tenant::Tenant;
 use crate::app::version::Version;
 use crate::config::{Cache, Limits, Name, Quotas, TenantConfig};
 use crate::guest::demotion::Demotion;
+use crate::keyvalue::KeyValue;
 use crate::outbound::service::Outbound;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::site::Control;
@@ -89,12 +90,13 @@ impl Apps {
         control: Control,
         metrics: Arc<Metrics>,
         outbound: Outbound,
+        keyvalue: KeyValue,
     ) -> Result<Self> {
         Ok(Apps {
             table: ArcSwap::from_pointee(RouteTable::default()),
             book: Mutex::default(),
             changing: Arc::default(),
-            loader: Arc::new(Loader::new(limits, cache, control, metrics.clone(), outbound)?),
+            loader: Arc::new(Loader::new(limits, cache, control, metrics.clone(), outbound, keyvalue)?),
             gate: Gate::new(limits.instances_max, limits.tunnels_max),
             demotion: Demotion::new()?,
             metrics,

@@ -42,6 +42,7 @@ impl Tenant {
             share: demotion.share(name.as_str(), cpu.clone()),
             cpu,
             outbound: Arc::new(Ledger::new(quotas.outbound_connections_max.into())),
+            keyvalue_bytes_max: Arc::new(AtomicU64::new(quotas.keyvalue_bytes_max)),
             log: Arc::new(LogQuota::new(quotas.log_bytes_per_second)),
         };
         Tenant {
@@ -68,6 +69,7 @@ impl Tenant {
         self.account.memory.set_max(quotas.memory_bytes_max);
         self.account.cpu.set(quotas.cpu_per_second, quotas.cpu_burst);
         self.account.outbound.set_max(quotas.outbound_connections_max.into());
+        self.account.keyvalue_bytes_max.store(quotas.keyvalue_bytes_max, Ordering::Relaxed);
         self.account.log.set(quotas.log_bytes_per_second);
         self.connections.set_max(quotas.connections_max.into());
         *self.terms.lock() = terms;

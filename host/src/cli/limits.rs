@@ -147,6 +147,15 @@ pub struct LimitFlags {
     /// Bytes of one request to another server that the guest may buffer without waiting.
     #[arg(long, help_heading = "Outbound", value_name = "BYTES", default_value_t = Size::of(Limits::default().outbound_buffer_bytes_max))]
     outbound_buffer_bytes_max: Size,
+    /// Bytes of a key of a bucket.
+    #[arg(long, help_heading = "Keys and values", value_name = "BYTES", default_value_t = Size::of(Limits::default().keyvalue_key_bytes_max))]
+    keyvalue_key_bytes_max: Size,
+    /// Bytes of a value of a bucket.
+    #[arg(long, help_heading = "Keys and values", value_name = "BYTES", default_value_t = Size::of(Limits::default().keyvalue_value_bytes_max))]
+    keyvalue_value_bytes_max: Size,
+    /// Keys that one call may name or is told at once: a batch, a page of a list.
+    #[arg(long, help_heading = "Keys and values", value_name = "COUNT", default_value_t = Limits::default().keyvalue_keys_max)]
+    keyvalue_keys_max: u32,
     /// Bytes per second of a guest's output that reach the log.
     #[arg(long, help_heading = "Guests", value_name = "BYTES", default_value_t = Size::of(Limits::default().log_bytes_per_second))]
     log_bytes_per_second: Size,
@@ -211,6 +220,9 @@ impl LimitFlags {
             outbound_request_body_bytes_max: self.outbound_request_body_bytes_max.0,
             outbound_response_body_bytes_max: self.outbound_response_body_bytes_max.0,
             outbound_buffer_bytes_max: self.outbound_buffer_bytes_max.as_usize(),
+            keyvalue_key_bytes_max: self.keyvalue_key_bytes_max.as_usize(),
+            keyvalue_value_bytes_max: self.keyvalue_value_bytes_max.as_usize(),
+            keyvalue_keys_max: self.keyvalue_keys_max,
             log_bytes_per_second: self.log_bytes_per_second.0,
             crashes_max: self.crashes_max.0.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
             crash_backoff: self.crash_backoff.0,

@@ -8,6 +8,7 @@ mod completions;
 mod inspect;
 mod limits;
 mod outbound;
+mod keyvalue;
 mod reload;
 mod schema;
 mod serve;

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::keyvalue::KeyValueFlags;
 use super::limits::LimitFlags;
 use super::outbound::OutboundFlags;
 use super::reload::{Again, Watched};
@@ -26,8 +27,19 @@ use crate::telemetry::logs;
 
 /// What is said of a component on the command line is said in the file if
 /// there is one. `LimitFlags` is clap's group of all limits.
-const OF_A_COMPONENT: [&str; 9] =
-    ["component", "env", "allow", "name", "instances", "access_log", "cache", "OutboundFlags", "LimitFlags"];
+const OF_A_COMPONENT: [&str; 11] = [
+    "component",
+    "env",
+    "config_value",
+    "allow",
+    "name",
+    "instances",
+    "access_log",
+    "cache",
+    "OutboundFlags",
+    "KeyValueFlags",
+    "LimitFlags",
+];
 
 /// Serve a component, or what a configuration names, over HTTP/1.1 until
 /// SIGTERM or SIGINT; a second signal cuts what is still in flight.
@@ -50,6 +62,10 @@ pub struct Serve {
     /// Environment variable for the guest; may be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
     env: Vec<(String, String)>,
+
+    /// A value for the guest to find in `wasi:config`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_config_value)]
+    config_value: Vec<(String, String)>,
 
     /// Grants the guest something beside answering; may be given several
     /// times. `server-control`: to see and control its listening side.
@@ -99,6 +115,9 @@ pub struct Serve {
 
     #[command(flatten)]
     outbound: OutboundFlags,
+
+    #[command(flatten)]
+    keyvalue: KeyValueFlags,
 
     #[command(flatten)]
     limits: LimitFlags,
@@ -180,7 +199,10 @@ impl Serve {
             directory.check().map_err(anyhow::Error::msg)?;
         }
         let (outbound, outbound_of_app) = self.outbound.read()?;
+        let keyvalue_bytes_max = self.keyvalue.bytes_max();
+        let (keyvalue, buckets) = self.keyvalue.read()?;
         let quotas = Quotas {
+            keyvalue_bytes_max,
             queue_max: self.queue_max,
             queue_wait_max: self.queue_wait_max.0,
             ..Quotas::all_of(&limits)
@@ -195,6 +217,7 @@ impl Serve {
             state: None,
             admin: None,
             outbound,
+            keyvalue,
             telemetry: TelemetryConfig {
                 access_log: if self.access_log == Switch::On { AccessLog::Log } else { AccessLog::Off },
                 ..TelemetryConfig::default()
@@ -212,6 +235,9 @@ impl Serve {
                 settings: AppSettings {
                     env: self.env,
                     secrets: Vec::new(),
+                    config: self.config_value,
+                    config_secrets: Vec::new(),
+                    keyvalue: buckets,
                     instances: match self.instances {
                         Instances::PerRequest => InstancePolicy::PerRequest,
                         Instances::Pooled => InstancePolicy::Pooled,
@@ -292,6 +318,13 @@ fn parse_env(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn parse_config_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
     }
 }
 

@@ -143,6 +143,13 @@ pub struct Limits {
     /// Bytes of one request that a guest may have buffered without waiting
     /// (`try-write`).
     pub outbound_buffer_bytes_max: usize,
+    /// Bytes of a key of a bucket. Keys are names, not values.
+    pub keyvalue_key_bytes_max: usize,
+    /// Bytes of a value of a bucket: each is in memory as a whole.
+    pub keyvalue_value_bytes_max: usize,
+    /// Keys that one call may name or is told at once: a batch, a page of a
+    /// list.
+    pub keyvalue_keys_max: u32,
     /// Bytes of standard output and error per second and app that reach the
     /// log; the rest is counted and dropped.
     pub log_bytes_per_second: u64,
@@ -207,6 +214,9 @@ impl Limits {
                 self.outbound_response_body_bytes_max > other.outbound_response_body_bytes_max,
             ),
             ("outbound_buffer_bytes_max", self.outbound_buffer_bytes_max > other.outbound_buffer_bytes_max),
+            ("keyvalue_key_bytes_max", self.keyvalue_key_bytes_max > other.keyvalue_key_bytes_max),
+            ("keyvalue_value_bytes_max", self.keyvalue_value_bytes_max > other.keyvalue_value_bytes_max),
+            ("keyvalue_keys_max", self.keyvalue_keys_max > other.keyvalue_keys_max),
             ("log_bytes_per_second", self.log_bytes_per_second > other.log_bytes_per_second),
         ];
         above.into_iter().find_map(|(name, above)| above.then_some(name))
@@ -262,6 +272,9 @@ impl Default for Limits {
             outbound_request_body_bytes_max: 16 << 30,
             outbound_response_body_bytes_max: 16 << 30,
             outbound_buffer_bytes_max: 1 << 20,
+            keyvalue_key_bytes_max: 1024,
+            keyvalue_value_bytes_max: 1 << 20,
+            keyvalue_keys_max: 1_000,
             log_bytes_per_second: 64 * 1024,
             crashes_max: Some(20),
             crash_backoff: Duration::from_secs(1),
@@ -277,7 +290,7 @@ mod tests {
     #[test]
     fn what_a_request_may_cost_elsewhere_is_named_when_it_is_above() {
         type Raise = fn(&mut Limits);
-        let above: [(&str, Raise); 12] = [
+        let above: [(&str, Raise); 15] = [
             ("outbound_connections_max", |limits| limits.outbound_connections_max += 1),
             ("outbound_requests_max", |limits| limits.outbound_requests_max += 1),
             ("outbound_agents_max", |limits| limits.outbound_agents_max += 1),
@@ -290,6 +303,9 @@ mod tests {
             ("outbound_request_body_bytes_max", |limits| limits.outbound_request_body_bytes_max += 1),
             ("outbound_response_body_bytes_max", |limits| limits.outbound_response_body_bytes_max += 1),
             ("outbound_buffer_bytes_max", |limits| limits.outbound_buffer_bytes_max += 1),
+            ("keyvalue_key_bytes_max", |limits| limits.keyvalue_key_bytes_max += 1),
+            ("keyvalue_value_bytes_max", |limits| limits.keyvalue_value_bytes_max += 1),
+            ("keyvalue_keys_max", |limits| limits.keyvalue_keys_max += 1),
         ];
         let of_host = Limits::default();
         assert_eq!(of_host.first_above(&of_host), None);

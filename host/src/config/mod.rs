@@ -4,6 +4,7 @@
 pub mod file;
 pub mod authority;
 mod grant;
+mod keyvalue;
 mod limits;
 mod name;
 pub mod network;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use grant::{DirectoryGrant, Grant, Grants, TcpGrant};
+pub use keyvalue::{BucketGrant, KeyValueBackend, RedisConfig};
 pub use limits::Limits;
 pub use name::Name;
 pub use outbound::{
@@ -45,6 +47,8 @@ pub struct Config {
     pub admin: Option<AdminConfig>,
     /// What requests of guests need of the host.
     pub outbound: OutboundConfig,
+    /// Where guests keep keys and values.
+    pub keyvalue: KeyValueBackend,
     /// What the host says of itself.
     pub telemetry: TelemetryConfig,
     /// Who may use how much.
@@ -87,6 +91,12 @@ pub struct AppSettings {
     pub env: Vec<(String, String)>,
     /// Environment variables whose values are never shown.
     pub secrets: Vec<(String, Secret)>,
+    /// What it finds in `wasi:config`.
+    pub config: Vec<(String, String)>,
+    /// What else it finds there, and nobody else sees.
+    pub config_secrets: Vec<(String, Secret)>,
+    /// The buckets of keys and values that it may open.
+    pub keyvalue: Vec<BucketGrant>,
     /// How instances come and go.
     pub instances: InstancePolicy,
     /// What it may do beside answering.

@@ -29,6 +29,9 @@ pub struct Quotas {
     /// Connections that its guests may have open to elsewhere, for requests and
     /// of their own. By default as many as one app may have of either.
     pub outbound_connections_max: u32,
+    /// Bytes of its keys and values, and 64 more for each pair: enough for
+    /// sessions and settings, and little beside a disk.
+    pub keyvalue_bytes_max: u64,
     /// Bytes per second of its guests' output that reach the log.
     pub log_bytes_per_second: u64,
 }
@@ -45,6 +48,7 @@ impl Quotas {
             cpu_burst: Duration::from_secs(5),
             connections_max: u32::try_from(limits.connections_max.div_ceil(2)).unwrap_or(u32::MAX),
             outbound_connections_max: limits.tcp_sockets_max.max(limits.outbound_connections_max),
+            keyvalue_bytes_max: 256 << 20,
             log_bytes_per_second: 256 * 1024,
         }
     }

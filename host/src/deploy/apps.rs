@@ -140,15 +140,21 @@ fn check_means(spec: &AppSpec, actor: &Actor) -> Result<(), DeployError> {
             "grants are the operator's to give; leave `allow` out".to_owned(),
         ));
     }
+    if spec.keyvalue.as_ref().is_some_and(|buckets| !buckets.is_empty()) {
+        return Err(DeployError::Forbidden(
+            "buckets are the operator's to grant; leave `keyvalue` out".to_owned(),
+        ));
+    }
     if spec.outbound.as_ref().is_some_and(|entries| !entries.is_empty()) || spec.outbound_tls.is_some() {
         return Err(DeployError::Forbidden(
             "where an app may send requests is the operator's to say; leave `outbound` and `outbound_tls` out"
                 .to_owned(),
         ));
     }
-    if spec.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty()) {
+    let secrets = [&spec.secrets, &spec.config_secrets];
+    if secrets.into_iter().flatten().any(|secrets| !secrets.is_empty()) {
         return Err(DeployError::Forbidden(
-            "secrets come from the host's own environment and files, which are the operator's; use `env`"
+            "secrets come from the host's own environment and files, which are the operator's; use `env` or `config`"
                 .to_owned(),
         ));
     }

@@ -3,6 +3,7 @@
 //! instance of its apps draws on it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::guest::budget::Budget;
 use crate::guest::demotion::Share;
@@ -20,6 +21,9 @@ pub struct Account {
     pub share: Share,
     /// Connections to elsewhere.
     pub outbound: Arc<Ledger>,
+    /// Bytes of keys and values that it may have. What it has is known where
+    /// they are, which several hosts may share.
+    pub keyvalue_bytes_max: Arc<AtomicU64>,
     /// Bytes of the log per second.
     pub log: Arc<LogQuota>,
 }

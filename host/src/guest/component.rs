@@ -21,12 +21,16 @@ use crate::guest::{linking, plain};
 /// The import by which it sends requests to other servers.
 const CLIENT: &str = "innkeeper:http/client@0.1.0";
 
+/// The import by which it opens buckets of keys and values, but for the draft.
+const KEYVALUE: &str = "wasi:keyvalue/store@";
+
 /// A component that was compiled and linked.
 pub struct Guest {
     engine: Engine,
     pre: InstancePre<HostState>,
     callee: Callee,
     asks_others: bool,
+    keeps_values: bool,
 }
 
 /// What is called in an instance, by contract.
@@ -108,12 +112,18 @@ impl Guest {
         let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
         let callee = Callee::find(&pre, surface).map_err(plain).with_context(does_not_fit)?;
         let asks_others = surface.imports.iter().any(|name| name == CLIENT);
-        Ok(Guest { engine: linked.engine.clone(), pre, callee, asks_others })
+        let keeps_values = surface.imports.iter().any(|name| name.starts_with(KEYVALUE));
+        Ok(Guest { engine: linked.engine.clone(), pre, callee, asks_others, keeps_values })
     }
 
     /// Whether it is made to send requests to other servers.
     pub fn asks_others(&self) -> bool {
         self.asks_others
+    }
+
+    /// Whether it is made to keep keys and values.
+    pub fn keeps_values(&self) -> bool {
+        self.keeps_values
     }
 
     /// Which of the optional exports it has; the standard contracts have none.

@@ -24,6 +24,7 @@ use crate::guest::stdio::Stream;
 use crate::guest::wasi_http;
 use crate::guest::wasi_http::outgoing::Hooks;
 use crate::guest::wasi_http::worker::Workers;
+use crate::keyvalue::Buckets;
 use crate::outbound::client::Client;
 use crate::wire::exchange::Exchange;
 use crate::wire::ledger::Charge;
@@ -44,6 +45,17 @@ pub(super) const TENANT_MEMORY: &str = "memory_bytes_max of the tenant";
 /// Bytes that the host keeps for an element of a table.
 const TABLE_ELEMENT_BYTES: usize = 8;
 
+/// What the guests of an app may reach beside their exchange, as far as each
+/// was granted.
+pub struct Reach {
+    /// The host's listening side.
+    pub control: Control,
+    /// Other servers.
+    pub outbound: Client,
+    /// Buckets of keys and values.
+    pub buckets: Buckets,
+}
+
 /// What every instance of an app has in common.
 pub struct AppFacts {
     limits: Arc<Limits>,
@@ -54,6 +66,7 @@ pub struct AppFacts {
     control: Option<Control>,
     network: Network,
     outbound: Arc<Client>,
+    buckets: Buckets,
 }
 
 /// One instance, between calls.
@@ -113,8 +126,8 @@ struct Quota {
 }
 
 impl Instances {
-    /// Prepares to make instances of `guest`, which may use `control` if it was
-    /// granted that.
+    /// Prepares to make instances of `guest`, which may use of `reach` what it
+    /// was granted.
     ///
     /// # Errors
     /// A granted name that has no address.
@@ -123,9 +136,9 @@ impl Instances {
         settings: &Arc<AppSettings>,
         account: Account,
         log: GuestLog,
-        control: Control,
-        outbound: Client,
+        reach: Reach,
     ) -> anyhow::Result<Self> {
+        let Reach { control, outbound, buckets } = reach;
         let limits = settings.limits.clone();
         let idle = guest.engine().idle().open(account.memory.clone());
         let facts = AppFacts {
@@ -133,6 +146,7 @@ impl Instances {
             control: settings.grants.server_control.then_some(control),
             network: Network::new(&settings.grants.tcp, &limits, account.outbound.clone())?,
             outbound: Arc::new(outbound),
+            buckets,
             settings: settings.clone(),
             account,
             limits,
@@ -345,6 +359,21 @@ impl HostState {
     /// Where its requests may go, and how.
     pub(super) fn outbound(&self) -> &Arc<Client> {
         &self.facts.outbound
+    }
+
+    /// How the app is run.
+    pub(super) fn settings(&self) -> &AppSettings {
+        &self.facts.settings
+    }
+
+    /// Where its lines go.
+    pub(super) fn log(&self) -> &GuestLog {
+        &self.facts.log
+    }
+
+    /// The buckets that it may open.
+    pub(super) fn buckets(&self) -> &Buckets {
+        &self.facts.buckets
     }
 
     /// The exchange under way, 0 for none.

@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::config::Name;
-use crate::guest::stdio::{LogStream, Stream, printable};
+use crate::guest::logging::Level;
+use crate::guest::stdio::{LINE_BYTES_MAX, LogStream, Stream, printable};
 
 /// Lines of an app that are kept.
 const TAIL_LINES_MAX: usize = 200;
@@ -121,14 +122,52 @@ impl GuestLog {
         recent.followers.get_or_insert_with(|| broadcast::Sender::new(FOLLOWED_LINES_MAX)).subscribe()
     }
 
-    /// Takes a line of the host's own about what a guest does, by the same
-    /// rates: a guest cannot flood the log by what it is refused either.
+    /// Takes a line of the host's own about what a guest asks of others, by the
+    /// same rates: a guest cannot flood the log by what it is refused either.
     pub fn note(&self, exchange: u64, line: &str) {
-        let Some(dropped) = self.shared.take(line.len() as u64 + 1) else { return };
-        self.shared.tell_dropped(dropped);
+        let Some(text) = self.noted(line) else { return };
         let (tenant, app) = (self.shared.tenant.as_str(), self.shared.app.as_str());
-        let text = printable(line.as_bytes());
         tracing::warn!(target: "outbound", tenant, app, exchange, "{text}");
+    }
+
+    /// The same about what it does with buckets.
+    pub fn note_key_values(&self, exchange: u64, line: &str) {
+        let Some(text) = self.noted(line) else { return };
+        let (tenant, app) = (self.shared.tenant.as_str(), self.shared.app.as_str());
+        tracing::warn!(target: "keyvalue", tenant, app, exchange, "{text}");
+    }
+
+    /// The text of a line of the host's own, if it may pass.
+    fn noted(&self, line: &str) -> Option<String> {
+        let dropped = self.shared.take(line.len() as u64 + 1)?;
+        self.shared.tell_dropped(dropped);
+        Some(printable(line.as_bytes()))
+    }
+
+    /// Takes what a guest logs by `wasi:logging`. The log filter of the host
+    /// has it as it has its own lines; who asks for the app's gets all.
+    pub(super) fn log(&self, level: Level, exchange: Option<u64>, context: &str, message: &str) {
+        let (tenant, app) = (self.shared.tenant.as_str(), self.shared.app.as_str());
+        let (context, text) = (bounded(context), bounded(message));
+        let Some(dropped) = self.shared.take((context.len() + text.len()) as u64 + 1) else {
+            self.shared.recent.lock().sequence += 1;
+            return;
+        };
+        self.shared.tell_dropped(dropped);
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(target: "guest", tenant, app, stream = "log", severity = level.name(), context, exchange, "{text}")
+            };
+        }
+        match level {
+            Level::Trace => tell!(trace),
+            Level::Debug => tell!(debug),
+            Level::Info => tell!(info),
+            Level::Warn => tell!(warn),
+            Level::Error | Level::Critical => tell!(error),
+        }
+        let text = if context.is_empty() { text } else { format!("{context}: {text}") };
+        self.shared.recent.lock().put(Stream::Log(level), exchange, text);
     }
 
     /// Takes a line without its end.
@@ -141,12 +180,10 @@ impl GuestLog {
         self.shared.tell_dropped(dropped);
         let text = printable(line);
         match stream {
-            Stream::Stdout => {
-                tracing::info!(target: "guest", tenant, app, stream = "stdout", exchange, "{text}")
-            }
             Stream::Stderr => {
                 tracing::warn!(target: "guest", tenant, app, stream = "stderr", exchange, "{text}")
             }
+            _ => tracing::info!(target: "guest", tenant, app, stream = stream.name(), exchange, "{text}"),
         }
         self.shared.recent.lock().put(stream, exchange, text);
     }
@@ -242,6 +279,16 @@ impl Recent {
             self.bytes -= oldest.text.len();
         }
     }
+}
+
+/// A text that a guest logs, printable and no longer than a line may be.
+fn bounded(text: &str) -> String {
+    let (kept, rest) = text.split_at(text.floor_char_boundary(LINE_BYTES_MAX));
+    let mut safe = printable(kept.as_bytes());
+    if !rest.is_empty() {
+        safe.push_str(&format!(" ({} bytes more)", rest.len()));
+    }
+    safe
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ mod network;
 mod outgoing;
 pub mod log;
 pub mod stdio;
+pub mod logging;
+mod config;
+mod keyvalue;
 mod api;
 mod wasi_http;
 

@@ -13,21 +13,35 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::guest::log::GuestLog;
+use crate::guest::logging::Level;
 
 /// Bytes after which a line is broken, so that one without an end does not
 /// grow for ever.
-const LINE_BYTES_MAX: usize = 8 * 1024;
+pub(super) const LINE_BYTES_MAX: usize = 8 * 1024;
 
 /// Bytes a guest may write in one call.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// Which of the two streams a line came from.
+/// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output: logged as information.
     Stdout,
     /// Standard error: logged as a warning.
     Stderr,
+    /// `wasi:logging`, at this level.
+    Log(Level),
+}
+
+impl Stream {
+    /// What it is called where lines are told: a stream, or a level.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+            Stream::Log(level) => level.name(),
+        }
+    }
 }
 
 /// One stream of one instance.

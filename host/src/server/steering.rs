@@ -224,6 +224,7 @@ fn within_reach(now: &Config, next: &Config) -> (Limits, Vec<&'static str>) {
     note("cache", now.cache != next.cache);
     note("state", now.state != next.state);
     note("admin", now.admin != next.admin);
+    note("keyvalue", now.keyvalue != next.keyvalue);
     note("outbound", now.outbound != next.outbound);
     note(
         "log",

@@ -42,16 +42,42 @@ const FORMAT: &str = "format";
 /// read them.
 const FORMAT_KNOWN: u64 = 1;
 
-/// Bytes of cache; redb's own default of a gibibyte is for databases that are
-/// a host's work, and this one has a few megabytes.
-const CACHE_BYTES: usize = 8 << 20;
+/// A database of a state directory.
+pub(super) struct Layout {
+    /// Its file in the directory.
+    pub(super) file: &'static str,
+    /// Makes its tables, those for records; that of its format it has anyway.
+    pub(super) tables: fn(&WriteTransaction) -> Result<(), redb::TableError>,
+    /// Bytes of cache. redb's own default of a gibibyte is for databases that
+    /// are a host's work.
+    pub(super) cache_bytes: usize,
+    /// What to do about one that is damaged.
+    pub(super) remedy: &'static str,
+}
+
+/// What is known of deploys: a few megabytes.
+pub(super) const STATE: Layout = Layout {
+    file: "state.redb",
+    tables: |transaction| {
+        transaction.open_table(APPS)?;
+        transaction.open_table(VERSIONS)?;
+        transaction.open_table(NAMED)?;
+        transaction.open_table(HISTORY)?;
+        transaction.open_table(TOKENS)?;
+        transaction.open_table(QUOTAS)?;
+        Ok(())
+    },
+    cache_bytes: 8 << 20,
+    remedy: "restore it from a backup, or move it and the directory components away to begin with nothing deployed",
+};
 
 /// How the file is opened; a test has one that fails.
-type Opener = Box<dyn Fn(&Path) -> Result<redb::Database, redb::DatabaseError> + Send + Sync>;
+type Opener = Box<dyn Fn(&Path) -> Result<redb::Database, redb::Error> + Send + Sync>;
 
 /// The database.
 pub(super) struct Database {
     path: PathBuf,
+    remedy: &'static str,
     opener: Opener,
     /// None after an I/O error.
     handle: RwLock<Option<redb::Database>>,
@@ -65,26 +91,42 @@ pub(super) enum Fault {
 }
 
 impl Database {
-    /// Opens the database of a state directory; makes it if it may be new.
-    pub(super) fn open(directory: &Path, may_be_new: bool) -> Result<Self, StateError> {
-        let path = directory.join("state.redb");
+    /// Opens a database of a state directory; makes it if it may be new.
+    pub(super) fn open(directory: &Path, layout: &Layout, may_be_new: bool) -> Result<Self, StateError> {
+        let path = directory.join(layout.file);
         match fs::metadata(&path) {
             // redb would take it for a new one.
             Ok(metadata) if metadata.len() == 0 => {
-                return Err(StateError::Damaged { path, detail: "it is empty".to_owned() });
+                let (detail, remedy) = ("it is empty".to_owned(), layout.remedy);
+                return Err(StateError::Damaged { path, detail, remedy });
             }
             Ok(_) => {}
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StateError::io("look at", &path, error));
             }
             Err(_) if !may_be_new => return Err(StateError::Missing { path }),
-            Err(_) => make(directory, &path)?,
+            Err(_) => make(directory, layout, &path)?,
         }
-        Self::open_with(path, Box::new(open_file))
+        let cache_bytes = layout.cache_bytes;
+        Self::open_with(path, layout.remedy, Box::new(move |path| Ok(checking(cache_bytes).open(path)?)))
     }
 
-    pub(super) fn open_with(path: PathBuf, opener: Opener) -> Result<Self, StateError> {
-        let database = Database { path, opener, handle: RwLock::new(None) };
+    /// One that is in memory, and gone with the process.
+    pub(super) fn in_memory(layout: &Layout) -> Result<Self, StateError> {
+        let (cache_bytes, tables) = (layout.cache_bytes, layout.tables);
+        let path = PathBuf::from(layout.file);
+        let opener = move |_: &Path| {
+            let database = redb::Builder::new()
+                .set_cache_size(cache_bytes)
+                .create_with_backend(redb::backends::InMemoryBackend::new())?;
+            fill(&database, tables)?;
+            Ok(database)
+        };
+        Self::open_with(path, layout.remedy, Box::new(opener))
+    }
+
+    pub(super) fn open_with(path: PathBuf, remedy: &'static str, opener: Opener) -> Result<Self, StateError> {
+        let database = Database { path, remedy, opener, handle: RwLock::new(None) };
         database.check_format()?;
         Ok(database)
     }
@@ -99,7 +141,10 @@ impl Database {
             Some(found) if found > FORMAT_KNOWN => {
                 Err(StateError::NewerFormat { path, found, known: FORMAT_KNOWN })
             }
-            _ => Err(StateError::Damaged { path, detail: "it does not say its format".to_owned() }),
+            _ => {
+                let (detail, remedy) = ("it does not say its format".to_owned(), self.remedy);
+                Err(StateError::Damaged { path, detail, remedy })
+            }
         }
     }
 
@@ -143,32 +188,34 @@ impl Database {
     fn reopen(&self) -> Result<(), StateError> {
         let mut handle = self.handle.write();
         if handle.is_none() {
-            *handle =
-                Some((self.opener)(&self.path).map_err(|error| self.explain(Fault::Database(error.into())))?);
+            *handle = Some((self.opener)(&self.path).map_err(|error| self.explain(Fault::Database(error)))?);
         }
         Ok(())
     }
 
     fn explain(&self, fault: Fault) -> StateError {
-        let path = self.path.clone();
+        let (path, remedy) = (self.path.clone(), self.remedy);
         match fault {
             Fault::Refused(error) => error,
             Fault::Unreadable { table, source } => {
-                StateError::Damaged { path, detail: format!("a record of {table} cannot be read: {source}") }
+                let detail = format!("a record of {table} cannot be read: {source}");
+                StateError::Damaged { path, detail, remedy }
             }
-            Fault::Database(error) => explain(path, error),
+            Fault::Database(error) => explain(path, remedy, error),
         }
     }
 }
 
 /// What an error of the database means to the operator.
-fn explain(path: PathBuf, error: redb::Error) -> StateError {
+fn explain(path: PathBuf, remedy: &'static str, error: redb::Error) -> StateError {
     use redb::Error;
     match error {
         Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => {
             StateError::InUse { directory: path.parent().unwrap_or(&path).to_owned() }
         }
-        Error::Io(error) if is_nonsense(&error) => StateError::Damaged { path, detail: error.to_string() },
+        Error::Io(error) if is_nonsense(&error) => {
+            StateError::Damaged { path, detail: error.to_string(), remedy }
+        }
         Error::Io(error) => StateError::io("use", &path, error),
         Error::Corrupted(_)
         | Error::UpgradeRequired(_)
@@ -176,7 +223,7 @@ fn explain(path: PathBuf, error: redb::Error) -> StateError {
         | Error::TableTypeMismatch { .. }
         | Error::TableIsMultimap(_)
         | Error::TypeDefinitionChanged { .. }
-        | Error::TableDoesNotExist(_) => StateError::Damaged { path, detail: error.to_string() },
+        | Error::TableDoesNotExist(_) => StateError::Damaged { path, detail: error.to_string(), remedy },
         other => StateError::Database { path, source: Box::new(other) },
     }
 }
@@ -191,41 +238,39 @@ fn is_nonsense(error: &io::Error) -> bool {
 
 /// Makes an empty database under another name first, so that one that has its
 /// name is whole, and one that is empty has been damaged.
-fn make(directory: &Path, path: &Path) -> Result<(), StateError> {
-    let unfinished = directory.join("state.redb.new");
+fn make(directory: &Path, layout: &Layout, path: &Path) -> Result<(), StateError> {
+    let unfinished = path.with_added_extension("new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(StateError::io("remove", &unfinished, error));
         }
         _ => {}
     }
-    fill(&unfinished).map_err(|error| explain(unfinished.clone(), error))?;
+    redb::Database::create(&unfinished)
+        .map_err(redb::Error::from)
+        .and_then(|database| fill(&database, layout.tables))
+        .map_err(|error| explain(unfinished.clone(), layout.remedy, error))?;
     fs::rename(&unfinished, path).map_err(|error| StateError::io("create", path, error))?;
     sync_directory(directory)
 }
 
-fn fill(path: &Path) -> Result<(), redb::Error> {
-    let transaction = redb::Database::create(path)?.begin_write()?;
+/// Makes the tables of a database that is new.
+fn fill(
+    database: &redb::Database,
+    tables: fn(&WriteTransaction) -> Result<(), redb::TableError>,
+) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
     transaction.open_table(META)?.insert(FORMAT, FORMAT_KNOWN)?;
-    transaction.open_table(APPS)?;
-    transaction.open_table(VERSIONS)?;
-    transaction.open_table(NAMED)?;
-    transaction.open_table(HISTORY)?;
-    transaction.open_table(TOKENS)?;
-    transaction.open_table(QUOTAS)?;
+    tables(&transaction)?;
     transaction.commit()?;
     Ok(())
 }
 
-/// Opens the file and checks all of it, whoever closed it: redb may panic over
+/// Opens a file and checks all of it, whoever closed it: redb may panic over
 /// a damaged one that it trusts.
-fn open_file(path: &Path) -> Result<redb::Database, redb::DatabaseError> {
-    checking().open(path)
-}
-
-fn checking() -> redb::Builder {
+fn checking(cache_bytes: usize) -> redb::Builder {
     let mut builder = redb::Builder::new();
-    builder.set_check_integrity_on_open(true).set_cache_size(CACHE_BYTES);
+    builder.set_check_integrity_on_open(true).set_cache_size(cache_bytes);
     builder
 }
 

@@ -35,12 +35,14 @@ pub enum StateError {
         source: io::Error,
     },
     /// The database is not what this host wrote.
-    #[error("the database {} is damaged: {detail}; restore it from a backup, or move it and the directory components away to begin with nothing deployed", path.display())]
+    #[error("the database {} is damaged: {detail}; {remedy}", path.display())]
     Damaged {
         /// The database's file.
         path: PathBuf,
         /// What is wrong with it.
         detail: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// There are components, but nothing says whose they are.
     #[error("the database {} is missing, but there are components beside it; restore it from a backup, or move the directory components away to begin with nothing deployed", path.display())]

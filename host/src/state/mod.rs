@@ -5,6 +5,8 @@
 //! that a host that is killed at any moment leaves the state before or the
 //! state after, and the next one starts from it.
 //!
+//! What guests keep in their buckets lies beside it in a database of its own.
+//!
 //! All of it is plain blocking code that knows nothing of guests and HTTP:
 //! whoever calls from a task does so on a thread for blocking work.
 
@@ -17,17 +19,19 @@ mod database;
 mod records;
 mod sha256;
 mod operator;
+mod keyvalues;
 mod error;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use components::Upload;
 pub use error::StateError;
+pub use keyvalues::{KeyValues, Refused, Space, Write, Written, place_of, size_of};
 pub use operator::{TokenFileError, operator_token};
 pub use records::{
     Action, AppRecord, CanaryRecord, Event, HistoryRecord, Scope, Serving, TokenRecord, VersionRecord,
@@ -36,13 +40,14 @@ pub use sha256::Sha256;
 
 use crate::config::Name;
 use components::Components;
-use database::Database;
+use database::{Database, STATE};
 
 /// The state of a host. One host has it at a time; its threads share it.
 #[derive(Debug)]
 pub struct Store {
     database: Database,
     components: Arc<Components>,
+    directory: PathBuf,
     /// Locked for as long as the store lives.
     _lock: File,
 }
@@ -91,8 +96,9 @@ impl Store {
         make_directory(directory)?;
         let lock = lock(directory)?;
         let components = Components::open(directory)?;
-        let database = Database::open(directory, components.is_empty()?)?;
-        let store = Store { database, components: Arc::new(components), _lock: lock };
+        let database = Database::open(directory, &STATE, components.is_empty()?)?;
+        let directory = directory.to_owned();
+        let store = Store { database, components: Arc::new(components), directory, _lock: lock };
         let recovery = store.recover()?;
         Ok((store, recovery))
     }

@@ -1,6 +1,6 @@
-//! Where nginx and Node are, which tests have the host talk to. What is done
-//! without them is for the caller to say: `cargo xtask test` leaves those tests
-//! out or fails, the tests themselves fail.
+//! Where nginx, Node and Redis are, which tests have the host talk to. What is
+//! done without them is for the caller to say: `cargo xtask test` leaves those
+//! tests out or fails, the tests themselves fail.
 
 use std::env;
 use std::path::PathBuf;
@@ -26,6 +26,10 @@ pub const NGINX: Program = Program { variable: "NGINX_BIN", name: "nginx", usual
 
 /// Node.js, 20 or later.
 pub const NODE: Program = Program { variable: "NODE_BIN", name: "node", usual: "/usr/bin/node" };
+
+/// Redis, 6.2 or later.
+pub const REDIS: Program =
+    Program { variable: "REDIS_BIN", name: "redis-server", usual: "/usr/bin/redis-server" };
 
 impl Program {
     /// The one that the variable names, or the first on PATH.

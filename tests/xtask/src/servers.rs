@@ -1,11 +1,12 @@
-//! The servers that tests have the host talk to: nginx and Node, those that are
-//! there, and for nginx Debian's. Debian's Node is not always recent enough.
+//! The servers that tests have the host talk to: nginx, Node and Redis, those
+//! that are there, and for nginx and Redis Debian's. Debian's Node is not always
+//! recent enough.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use innkeeper_harness::servers::{NGINX, NODE};
+use innkeeper_harness::servers::{NGINX, NODE, REDIS};
 
 use crate::debian::install;
 
@@ -39,6 +40,24 @@ pub fn servers() -> Result<Servers> {
     }
     let nginx = NGINX.find()?.context("there is no nginx").with_context(|| remedy)?;
     Ok(Servers { nginx, node })
+}
+
+/// Redis; installs it where that can be done without asking.
+///
+/// # Errors
+///
+/// If it is not there, with what to do about it.
+pub fn redis() -> Result<PathBuf> {
+    if REDIS.find()?.is_none() {
+        install("redis-server")?;
+    }
+    REDIS.find()?.with_context(|| {
+        format!(
+            "tests need Redis: install it (Debian, Ubuntu: `apt-get install redis-server`), or name its executable in \
+             {}, or leave the tests out with `cargo xtask test --servers off`",
+            REDIS.variable
+        )
+    })
 }
 
 fn check_version(node: &Path) -> Result<()> {

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use innkeeper_harness::chromium::VARIABLE;
-use innkeeper_harness::servers::{NGINX, NODE};
+use innkeeper_harness::servers::{NGINX, NODE, REDIS};
 use innkeeper_harness::workspace::{cargo, command_line};
 use innkeeper_harness::{guests, workspace};
 
 use crate::chromium::chromium;
-use crate::servers::{Servers, servers};
+use crate::servers::{Servers, redis, servers};
 
 /// Check and test everything, as CI does
 #[derive(clap::Args)]
@@ -20,8 +20,8 @@ pub struct Args {
     /// there is none and that can be done
     #[arg(long, value_enum, default_value_t = Others::IfThere)]
     browser: Others,
-    /// Whether to run the tests against nginx and Node; nginx is installed if
-    /// there is none and that can be done
+    /// Whether to run the tests against nginx, Node and Redis; nginx and Redis
+    /// are installed if there are none and that can be done
     #[arg(long, value_enum, default_value_t = Others::IfThere)]
     servers: Others,
 }
@@ -53,6 +53,7 @@ impl Others {
 struct Found {
     browser: Option<PathBuf>,
     servers: Option<Servers>,
+    redis: Option<PathBuf>,
 }
 
 /// One check.
@@ -68,6 +69,7 @@ pub fn test(args: &Args) -> Result<()> {
     let found = Found {
         browser: args.browser.find("the test in a browser is", chromium)?,
         servers: args.servers.find("the tests against nginx and Node are", servers)?,
+        redis: args.servers.find("the tests against Redis are", redis)?,
     };
     for mut step in steps(&found)? {
         println!("── {}: {}", step.name, command_line(&step.command));
@@ -77,12 +79,15 @@ pub fn test(args: &Args) -> Result<()> {
         }
         println!("── {}: {:.1} s\n", step.name, begun.elapsed().as_secs_f32());
     }
-    let but = match (&found.browser, &found.servers) {
-        (Some(_), Some(_)) => "",
-        (None, Some(_)) => " but that in a browser",
-        (Some(_), None) => " but those against nginx and Node",
-        (None, None) => " but those in a browser and against nginx and Node",
-    };
+    let left_out: Vec<_> = [
+        ("that in a browser", found.browser.is_none()),
+        ("those against nginx and Node", found.servers.is_none()),
+        ("those against Redis", found.redis.is_none()),
+    ]
+    .into_iter()
+    .filter_map(|(which, left_out)| left_out.then_some(which))
+    .collect();
+    let but = if left_out.is_empty() { String::new() } else { format!(" but {}", left_out.join(" and ")) };
     println!("all checks{but} passed in {:.0} s", begun.elapsed().as_secs_f32());
     Ok(())
 }
@@ -129,6 +134,10 @@ fn tests(found: &Found) -> Command {
             command = with(command, NODE.variable, &node.to_string_lossy());
         }
         None => left_out.extend(["--skip", "client_servers::"]),
+    }
+    match &found.redis {
+        Some(path) => command = with(command, REDIS.variable, &path.to_string_lossy()),
+        None => left_out.extend(["--skip", "keyvalue_redis::"]),
     }
     if !left_out.is_empty() {
         command.arg("--").args(left_out);

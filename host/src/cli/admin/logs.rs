@@ -99,7 +99,7 @@ fn print_line(session: &Session, line: &str, seen: &mut Seen) -> Result<()> {
         return say(line);
     }
     let exchange = view.exchange.map_or_else(|| "-".to_owned(), |exchange| exchange.to_string());
-    say(&format!("{} {:6} {exchange:>6} {}", view.at, view.stream, plain(&view.text)))
+    say(&format!("{} {:8} {exchange:>6} {}", view.at, view.stream, plain(&view.text)))
 }
 
 /// The place in the log up to which lines were printed: a time, and how many

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::problems::Report;
 use super::raw::{App, AppSpec, Instances, Route, SecretSource};
-use super::{host, outbound, routes};
+use super::{host, keyvalue, outbound, routes};
 use crate::config::route::{check_prefix, normal_method};
 use crate::config::{
     AppConfig, AppSettings, Grant, Grants, InstancePolicy, Limits, Name, RouteConfig, Secret,
@@ -82,6 +82,9 @@ pub(super) fn app_of(
     let settings = AppSettings {
         env: env(spec, &key("env"), report),
         secrets: secrets(spec, &key("secrets"), around, report),
+        config: keyvalue::config(spec),
+        config_secrets: keyvalue::config_secrets(spec, table, around, report),
+        keyvalue: keyvalue::buckets(spec, table, report),
         instances: match spec.instances {
             None | Some(Instances::PerRequest) => InstancePolicy::PerRequest,
             Some(Instances::Pooled) => InstancePolicy::Pooled,
@@ -195,7 +198,7 @@ fn check_variable(name: &str) -> Result<(), String> {
 }
 
 /// Reads a secret. No message says anything of its value.
-fn secret(source: &SecretSource, around: &Surroundings<'_>) -> Result<Secret, String> {
+pub(super) fn secret(source: &SecretSource, around: &Surroundings<'_>) -> Result<Secret, String> {
     let value = match (&source.env, &source.file) {
         (Some(name), None) => std::env::var(name).map_err(|error| match error {
             std::env::VarError::NotPresent => format!("the host has no environment variable {name}; set it"),

@@ -259,6 +259,8 @@ pub(super) fn app_limits(raw: &raw_limits::AppLimits, table: &str, limits: &mut 
         ("outbound_head_bytes_max", limits.outbound_head_bytes_max == 0),
         ("outbound_header_count_max", limits.outbound_header_count_max == 0),
         ("outbound_buffer_bytes_max", limits.outbound_buffer_bytes_max == 0),
+        ("keyvalue_key_bytes_max", limits.keyvalue_key_bytes_max == 0),
+        ("keyvalue_keys_max", limits.keyvalue_keys_max == 0),
         ("crash_backoff", limits.crash_backoff.is_zero()),
     ] {
         not_zero(&format!("{table}.{name}"), is_zero, report);

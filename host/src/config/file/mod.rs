@@ -9,6 +9,7 @@ mod raw_limits;
 mod host;
 mod app;
 mod outbound;
+mod keyvalue;
 mod routes;
 mod problems;
 mod schema;
@@ -132,6 +133,7 @@ fn typed(raw: &raw::Raw, folder: &Path, report: &mut Report) -> Config {
         cache: host::cache(raw.cache.as_deref(), state.as_deref(), folder, report),
         admin: host::admin(raw.admin.as_ref(), state.as_deref(), folder, report),
         outbound: outbound::of_host(raw.outbound.as_ref(), folder, report),
+        keyvalue: keyvalue::of_host(raw.keyvalue.as_ref(), &around, report),
         telemetry: host::telemetry(raw.log.as_ref(), raw.telemetry.as_ref(), folder, report),
         state,
         tenants,

@@ -30,6 +30,8 @@ pub struct Raw {
     pub admin: Option<Admin>,
     /// What requests of guests to other servers need of the host.
     pub outbound: Option<Outbound>,
+    /// Where guests keep keys and values (`wasi:keyvalue`).
+    pub keyvalue: Option<KeyValue>,
     /// The log.
     pub log: Option<Log>,
     /// What the host says of single requests.
@@ -61,6 +63,16 @@ pub struct Outbound {
     pub nameservers: Option<Vec<String>>,
     /// A file with the certificates (PEM) that other servers are judged by. Default: those of the system.
     pub roots: Option<PathBuf>,
+}
+
+/// Where guests keep keys and values. Which buckets an app may open is in its own table.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyValue {
+    /// `"state"`: in the state directory. `"memory"`: in the host's memory, and gone with it. `"redis://HOST:PORT/DATABASE"`, with `USER@` before the host if it is not the default user: in a Redis, which several hosts may share. Default: `"state"` with a state directory, else `"memory"`.
+    pub backend: Option<String>,
+    /// The password of the Redis user, read from the host's environment or from a file when the configuration is loaded, and never shown. Default: none.
+    pub password: Option<SecretSource>,
 }
 
 /// The log, on standard error.
@@ -141,6 +153,12 @@ tables! {
         env: BTreeMap<String, String>,
         /// Environment variables whose values are read from the host's environment or from a file when the configuration is loaded, and never shown.
         secrets: BTreeMap<String, SecretSource>,
+        /// What it finds in `wasi:config`, by key.
+        config: BTreeMap<String, String>,
+        /// What else it finds there; each value is read from the host's environment or from a file when the configuration is loaded, and never shown.
+        config_secrets: BTreeMap<String, SecretSource>,
+        /// The buckets of keys and values that it may open (`wasi:keyvalue`), such as `"default"`. A bucket is the app's own, or one that all apps of the tenant share that name it so: `"sessions:shared"`. Default: none.
+        keyvalue: Vec<String>,
         /// What it may do beside answering: `"server-control"`, `"tcp=HOST:PORT"`, `"dir=/host/dir:/guest/dir"`, the last with `:rw` at its end if it may change files. Default: nothing.
         allow: Vec<String>,
         /// The servers that it may send requests to: origins such as `"https://api.example"`, `"http://*.internal:8080"`, `"https://*:*"`, `"http://10.0.0.0/8:*"`. A name may lead to public addresses; an address or a network alone, such as `"10.0.0.0/8"`, allows names to lead there too. Default: none.

@@ -109,6 +109,12 @@ tables! {
         outbound_response_body_bytes_max: Size,
         /// Bytes of one request to another server that a guest may have buffered without waiting (`try-write`).
         outbound_buffer_bytes_max: Size,
+        /// Bytes of a key of a bucket of `wasi:keyvalue`.
+        keyvalue_key_bytes_max: Size,
+        /// Bytes of a value of a bucket.
+        keyvalue_value_bytes_max: Size,
+        /// Keys that one call may name or is told at once: a batch, a page of a list.
+        keyvalue_keys_max: u32,
         /// Bytes per second of an app's standard output and error that reach the log.
         log_bytes_per_second: Size,
         /// Crashes of an app in a row after which its requests are told 503 at once, or `"off"`.
@@ -168,6 +174,7 @@ applies! { AppLimits, config::Limits:
     outbound_connect_timeout outbound_response_timeout outbound_idle_timeout outbound_free_socket_timeout
     outbound_head_bytes_max outbound_header_count_max outbound_request_body_bytes_max
     outbound_response_body_bytes_max outbound_buffer_bytes_max
+    keyvalue_key_bytes_max keyvalue_value_bytes_max keyvalue_keys_max
     log_bytes_per_second crashes_max crash_backoff crash_backoff_max
 }
 
@@ -203,6 +210,7 @@ all_limits! {
     outbound_connect_timeout outbound_response_timeout outbound_idle_timeout outbound_free_socket_timeout
     outbound_head_bytes_max outbound_header_count_max outbound_request_body_bytes_max
     outbound_response_body_bytes_max outbound_buffer_bytes_max
+    keyvalue_key_bytes_max keyvalue_value_bytes_max keyvalue_keys_max
     log_bytes_per_second crashes_max crash_backoff crash_backoff_max
 }
 
@@ -225,6 +233,8 @@ tables! {
         connections_max: u32,
         /// Connections that its guests may have open to elsewhere, for requests and of their own. Default: the larger of `limits.tcp_sockets_max` and `limits.outbound_connections_max`.
         outbound_connections_max: u32,
+        /// Bytes of the keys and values of all its buckets, and 64 more for each pair.
+        keyvalue_bytes_max: Size,
         /// Bytes per second of its guests' output that reach the log.
         log_bytes_per_second: Size,
     }
@@ -253,5 +263,5 @@ macro_rules! all_quotas {
 
 all_quotas! {
     exchanges_max queue_max queue_wait_max memory_bytes_max cpu_per_second cpu_burst connections_max
-    outbound_connections_max log_bytes_per_second
+    outbound_connections_max keyvalue_bytes_max log_bytes_per_second
 }

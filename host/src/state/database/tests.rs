@@ -52,11 +52,11 @@ fn store_on_a_disk(directory: &Path) -> (Store, Arc<AtomicBool>) {
     let switch = full.clone();
     let opener = move |path: &Path| {
         let file = FileBackend::new(File::options().read(true).write(true).open(path)?)?;
-        checking().create_with_backend(Disk { file, full: switch.clone() })
+        Ok(checking(STATE.cache_bytes).create_with_backend(Disk { file, full: switch.clone() })?)
     };
     // The file is locked until the first one lets go of it.
     *store.database.handle.write() = None;
-    store.database = Database::open_with(directory.join("state.redb"), Box::new(opener)).unwrap();
+    store.database = Database::open_with(directory.join(STATE.file), STATE.remedy, Box::new(opener)).unwrap();
     (store, full)
 }
 

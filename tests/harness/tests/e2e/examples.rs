@@ -50,6 +50,24 @@ fn shortest() {
 }
 
 #[test]
+fn counter() {
+    let server = Server::of("counter").arg("--keyvalue", "default").start();
+    let mut client = server.connect();
+    for (target, told) in [
+        ("/a", "visit 1 of /a\n"),
+        ("/a", "visit 2 of /a\n"),
+        ("/b", "visit 1 of /b\n"),
+        ("/", "2 /a\n1 /b\n"),
+    ] {
+        assert_eq!(client.ask(get(target)).text(), told);
+    }
+    // Without the grant there is nothing to count with.
+    let server = Server::of("counter").start();
+    assert_eq!(server.connect().ask(get("/")).status(), Some(500));
+    server.wait_log(|line| line.message.contains("the bucket is not granted"));
+}
+
+#[test]
 fn echo_collected_tells_type_and_length() {
     let server = Server::of("echo-collected").start();
     let mut client = server.connect();

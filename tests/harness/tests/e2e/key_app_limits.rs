@@ -6,7 +6,7 @@ use innkeeper_harness::configured::ConfiguredHost;
 
 use crate::inns::{ask, of, until};
 use crate::key_rows::{
-    Guest, Row, SOON, connections_out, guest_lines, header, large, ok, post, show, status, within,
+    Guest, Row, SOON, connections_out, guest_lines, header, kept, large, ok, post, show, status, within,
 };
 use crate::support::upgrade;
 
@@ -164,6 +164,30 @@ pub const OF_APP: &[Row] = &[
         values: [Some("4"), None],
         look: connections_out,
         seen: ["4", "16"],
+    },
+    Row {
+        key: "keyvalue_key_bytes_max",
+        guest: Guest::Keeping,
+        always: "",
+        values: [Some("2"), None],
+        look: |host| kept(host, "open; set abc x"),
+        seen: ["refused", "done"],
+    },
+    Row {
+        key: "keyvalue_value_bytes_max",
+        guest: Guest::Keeping,
+        always: "",
+        values: [Some("\"1KiB\""), None],
+        look: |host| kept(host, "open; fill k 1025"),
+        seen: ["refused", "done"],
+    },
+    Row {
+        key: "keyvalue_keys_max",
+        guest: Guest::Keeping,
+        always: "",
+        values: [Some("1"), None],
+        look: |host| kept(host, "open; set-many a=1 b=2"),
+        seen: ["refused", "done"],
     },
     Row {
         key: "log_bytes_per_second",

@@ -6,7 +6,7 @@ use innkeeper_harness::DEADLINE;
 use innkeeper_harness::configured::ConfiguredHost;
 
 use crate::inns::{hold, of};
-use crate::key_rows::{Guest, Row, SOON, connections_out, guest_lines, large, ok, show, within};
+use crate::key_rows::{Guest, Row, SOON, connections_out, guest_lines, kept, large, ok, show, within};
 
 #[test]
 fn quotas_of_a_tenant() {
@@ -97,6 +97,14 @@ pub const OF_TENANT: &[Row] = &[
         values: [Some("3"), None],
         look: connections_out,
         seen: ["3", "16"],
+    },
+    Row {
+        key: "keyvalue_bytes_max",
+        guest: Guest::Keeping,
+        always: "",
+        values: [Some("\"1KiB\""), None],
+        look: |host| kept(host, "open; fill k 1024"),
+        seen: ["refused", "done"],
     },
     Row {
         key: "log_bytes_per_second",

@@ -12,6 +12,7 @@ use innkeeper_harness::wire::Client;
 use serde_json::json;
 
 use crate::inns::{app, ask, holding, of, script, with_cache};
+use crate::keyvalue::play;
 use crate::support::SWITCH;
 
 /// A key with two values.
@@ -51,6 +52,8 @@ pub enum Guest {
     Connecting,
     /// It may send requests to this machine.
     Fetching,
+    /// It keeps keys and values as a script says.
+    Keeping,
 }
 
 impl Guest {
@@ -73,6 +76,7 @@ impl Guest {
                 ("node-case+upgrade", format!("env = {{ CASE_ON = {} }}\n", json!(on.to_string())))
             }
             Guest::Connecting => ("tunnels", format!("allow = [\"tcp={address}\"]\n")),
+            Guest::Keeping => ("kv", "keyvalue = [\"default\"]\n".to_owned()),
             Guest::Fetching => ("fetch", "outbound = [\"http://127.0.0.1:*\"]\n".to_owned()),
         };
         app("one", guest, &lines)
@@ -166,6 +170,13 @@ pub fn connections_out(host: &ConfiguredHost) -> String {
     let text = std::fs::read_to_string(host.config()).expect("the configuration is there");
     let address = text.split_once("tcp=").and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
     ask(host, "one", &format!("/tcp-many?{address}")).text()
+}
+
+/// What comes of the last call of a script for [`Guest::Keeping`]: `done`, or
+/// that it is `refused`.
+pub fn kept(host: &ConfiguredHost, script: &str) -> String {
+    let lines = play(&mut host.running.connect(), "one", script);
+    if lines.last().is_some_and(|line| line == "done") { "done".to_owned() } else { "refused".to_owned() }
 }
 
 /// Whether all of the lines of a guest come to the log.

@@ -1,13 +1,14 @@
-//! nginx and Node, as tests have the host talk to them. They do not outlive
+//! nginx, Node and Redis, as tests have the host talk to them. They do not outlive
 //! their owner.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use innkeeper_harness::DEADLINE;
 use innkeeper_harness::process::{Output, Process};
-use innkeeper_harness::servers::{NGINX, NODE, Program};
+use innkeeper_harness::servers::{NGINX, NODE, Program, REDIS};
 use innkeeper_harness::workspace;
 use tempfile::TempDir;
 
@@ -95,4 +96,71 @@ fn try_nginx(files: &[(&str, &[u8])], lines: &str) -> anyhow::Result<RealServer>
         lines.iter().any(|line| line.contains("event method")).then_some(())
     })?;
     Ok(RealServer { address, _process: process, _folder: Some(folder) })
+}
+
+/// A Redis that keeps nothing on the disk.
+pub struct Redis {
+    port: u16,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Redis {
+    /// One with these options of the command line.
+    #[track_caller]
+    pub fn start(options: &[&str]) -> Self {
+        let mut last = None;
+        for _ in 0..ATTEMPTS_MAX {
+            match Self::try_start(free_port(), options) {
+                Ok(redis) => return redis,
+                Err(error) => last = Some(error),
+            }
+        }
+        panic!("Redis does not start: {last:?}");
+    }
+
+    /// One at a port that another one had.
+    #[track_caller]
+    pub fn start_at(port: u16) -> Self {
+        Self::try_start(port, &[]).expect("the port is free again")
+    }
+
+    fn try_start(port: u16, options: &[&str]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut command = command(REDIS);
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]);
+        let process = Process::spawn(command.arg(folder.path()).args(options))?;
+        process.wait_lines(Output::Stdout, DEADLINE, |lines| {
+            lines.iter().any(|line| line.contains("eady to accept connections")).then_some(())
+        })?;
+        Ok(Redis { port, _process: process, _folder: folder })
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address, as a configuration has it.
+    pub fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Has it do something, and reads the first line that it says.
+    #[track_caller]
+    pub fn tell(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("Redis accepts");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a socket has a timeout");
+        stream.write_all(format!("{command}\r\n").as_bytes()).expect("Redis reads");
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).expect("Redis answers");
+        line.trim_end().to_owned()
+    }
+}
+
+/// A port that was free just now.
+#[track_caller]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
 }

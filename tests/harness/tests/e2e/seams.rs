@@ -25,6 +25,10 @@ const SEAMS: &[Seam] = &[
         only_in: &["outbound/connect/tests.rs", "outbound/stream", "outbound/tls"],
     },
     Seam { words: &["redb", "sha2::"], only_in: &["state/"] },
+    Seam { words: &["redis::"], only_in: &["keyvalue/"] },
+    // Keys and values are the guest's; what brings them to it is put together
+    // where apps are loaded.
+    Seam { words: &["crate::keyvalue"], only_in: &["app/", "guest/", "server.rs"] },
     // Doors open one way: `wire/` knows nobody but `config/`.
     Seam {
         words: &["crate::guest"],
@@ -60,9 +64,10 @@ const SEAMS: &[Seam] = &[
     Seam { words: &["crate::deploy"], only_in: &["admin/", "deploy/", "server.rs", "server/"] },
     Seam { words: &["crate::admin"], only_in: &["admin/", "cli/", "server.rs"] },
     // What serves a request does not wait for the disk: of the state it may
-    // know what a hash is.
-    Seam { words: &["crate::state"], only_in: &["admin/", "app/", "cli/", "deploy/", "state/"] },
-    Seam { words: &["Store"], only_in: &["admin/", "deploy/", "guest/", "state/"] },
+    // know what a hash is. A guest that keeps something waits for it, on a
+    // thread that is made for that.
+    Seam { words: &["crate::state"], only_in: &["admin/", "app/", "cli/", "deploy/", "keyvalue/", "state/"] },
+    Seam { words: &["Store"], only_in: &["admin/", "deploy/", "guest/", "keyvalue/", "state/"] },
     // A task has one owner, which knows how it ends.
     Seam { words: &["tokio::spawn", ".spawn(", "spawn_blocking", "thread::spawn"], only_in: SPAWNING },
 ];
@@ -77,6 +82,9 @@ const SPAWNING: &[&str] = &[
     "guest/demotion.rs",
     "guest/demotion/tests.rs",
     "guest/engine.rs",
+    "keyvalue/embedded.rs",
+    "keyvalue/redis.rs",
+    "keyvalue/tests.rs",
     "outbound/agents.rs",
     "outbound/http2/tasks.rs",
     "server/listeners.rs",

@@ -45,7 +45,9 @@ fn fits(page: &[&str], printed: &[&str]) -> Result<(), String> {
     }
 }
 
-fn line_fits(wanted: &str, line: &str) -> bool {
+/// Whether one line is what the page says.
+#[must_use]
+pub fn line_fits(wanted: &str, line: &str) -> bool {
     let Some((first, others)) = wanted.split_once(ANY) else { return wanted == line };
     let Some(rest) = line.strip_prefix(first) else { return false };
     let starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);

@@ -1,14 +1,16 @@
 //! Snippets in Rust and what a reader does with them: a whole guest is served,
-//! with the flags of the last `innkeeper serve` below it, and what stands in
-//! `console` after that is done and compared.
+//! with the flags of the last `innkeeper serve` below it, what stands in
+//! `console` after that is done and compared, and what stands in `log` is
+//! looked for in the host's log.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use innkeeper_harness::book::{self, Page, Snippet, curl::Curl, guests, printed, shell};
+use innkeeper_harness::logs::LogLine;
 use innkeeper_harness::server::{Running, Server};
-use innkeeper_harness::workspace;
+use innkeeper_harness::{DEADLINE, workspace};
 
 /// The guest that a reader of the page has by now, and how it is served.
 struct Reader<'a> {
@@ -41,6 +43,7 @@ fn follow<'a>(page: &Page, built: &'a BTreeMap<String, PathBuf>) -> Reader<'a> {
             "rust" if guests::is_whole(&snippet) => reader.take(guests::name(&snippet)),
             "sh" => reader.serve_as(&shell::commands(&snippet.text)),
             "console" => reader.act(&snippet),
+            "log" => reader.look_for(&snippet),
             _ => {}
         }
     }
@@ -91,6 +94,20 @@ impl Reader<'_> {
         client.try_send(curl.request());
         let response = if curl.only_head() { client.read_response_to_head() } else { client.read_response() };
         curl.printed(&response)
+    }
+
+    /// Lines that the host has logged by now: level, target, message.
+    fn look_for(&mut self, snippet: &Snippet) {
+        let running = self.running.as_ref().unwrap_or_else(|| panic!("{snippet}: nothing was asked above it"));
+        for wanted in snippet.text.lines() {
+            let is_it = |line: &LogLine| {
+                let LogLine { level, target, message, .. } = line;
+                printed::line_fits(wanted, &format!("{level} {target}: {message}"))
+            };
+            if let Err(error) = running.try_wait_log(is_it, DEADLINE) {
+                self.faults.push(format!("{snippet}: `{wanted}` is not logged: {error:#}"));
+            }
+        }
     }
 
     /// A command about the component, which a page names as it likes.

@@ -9,6 +9,7 @@ mod idle;
 mod proxy;
 mod proxies;
 mod gibibyte;
+mod contracts;
 mod tenants;
 mod hostile;
 mod routes;
@@ -55,6 +56,8 @@ enum Kind {
     Pairs,
     /// A reverse proxy, beside other reverse proxies
     Proxy,
+    /// Hello in each contract and language, beside `wasmtime serve`
+    Contracts,
     /// A good tenant, beside a hostile one
     Tenants,
     /// Few routes and many
@@ -65,7 +68,8 @@ enum Kind {
     Deploys,
 }
 
-const KINDS: [Kind; 6] = [Kind::Pairs, Kind::Proxy, Kind::Tenants, Kind::Routes, Kind::Apps, Kind::Deploys];
+const KINDS: [Kind; 7] =
+    [Kind::Pairs, Kind::Proxy, Kind::Contracts, Kind::Tenants, Kind::Routes, Kind::Apps, Kind::Deploys];
 
 /// Measures, prints, and writes `docs/benchmarks.md`.
 pub fn bench(args: &Args) -> Result<()> {
@@ -79,6 +83,7 @@ pub fn bench(args: &Args) -> Result<()> {
         let report = match kind {
             Kind::Pairs => pairs::measure(&host, args),
             Kind::Proxy => proxy::measure(&host, args),
+            Kind::Contracts => contracts::measure(&host, args),
             Kind::Tenants => tenants::measure(&host, args),
             Kind::Routes => routes::measure(&host, args),
             Kind::Apps => apps::measure(&host),

@@ -20,6 +20,20 @@ fn limits_of_an_app() {
     show(OF_APP, "app.limits", false);
 }
 
+/// Whether a request comes to the instance of another that is not over.
+fn met(host: &ConfiguredHost) -> String {
+    let mut first = host.running.connect();
+    let head = first.send(of("one", "/hold")).read_response_to_head();
+    first.read_until("held\n");
+    // An instance that computes takes nobody: now and then it does.
+    let meets = (0..10).any(|_| {
+        ask(host, "one", "/counter")
+            .header("Instance")
+            .is_some_and(|name| head.header("Instance") == Some(name))
+    });
+    if meets { "met".to_owned() } else { "alone".to_owned() }
+}
+
 /// Limits that the host has and an app may have.
 pub const OF_APP: &[Row] = &[
     Row {
@@ -124,6 +138,14 @@ pub const OF_APP: &[Row] = &[
             (0..3).map(|_| client.ask(of("one", "/counter")).text()).collect()
         },
         seen: ["121", "123"],
+    },
+    Row {
+        key: "concurrent_requests_per_instance_max",
+        guest: Guest::Meeting,
+        always: "",
+        values: [Some("1"), None],
+        look: met,
+        seen: ["alone", "met"],
     },
     Row {
         key: "cpu_time_max",

@@ -38,6 +38,8 @@ pub enum Guest {
     Misbehave,
     /// The same, in instances that serve several requests.
     Pooled,
+    /// Its requests meet in one instance.
+    Meeting,
     /// It holds exchanges until their body comes.
     Holding,
     /// It answers with 16 MiB at once.
@@ -62,6 +64,7 @@ impl Guest {
         let (guest, lines) = match self {
             Guest::Misbehave => ("misbehave", String::new()),
             Guest::Pooled => ("misbehave", "instances = \"pooled\"\n".to_owned()),
+            Guest::Meeting => ("wasi-p3", "instances = \"pooled\"\n".to_owned()),
             Guest::Holding => ("node-case", holding()),
             Guest::Large => {
                 ("node-case", script(json!([["end", { "repeat": "a".repeat(1024), "times": 16 * 1024 }]])))

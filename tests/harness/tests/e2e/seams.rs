@@ -82,6 +82,7 @@ const SPAWNING: &[&str] = &[
     "guest/demotion.rs",
     "guest/demotion/tests.rs",
     "guest/engine.rs",
+    "guest/wasi_http/worker.rs",
     "keyvalue/embedded.rs",
     "keyvalue/redis.rs",
     "keyvalue/tests.rs",

@@ -18,9 +18,10 @@ const INTRODUCTION: &str = "# Benchmarks\n\n\
     Release builds on loopback, the load generator on the same cores.\n";
 
 /// The sections, in the order that they stand in.
-const TITLES: [&str; 6] = [
+const TITLES: [&str; 7] = [
     super::pairs::TITLE,
     super::proxy::TITLE,
+    super::contracts::TITLE,
     super::tenants::TITLE,
     super::routes::TITLE,
     super::apps::TITLE,

@@ -4,7 +4,6 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::bytes::to_text;
 use crate::message::{Interim, Message};
 
 /// The boundary of forms with parts; curl takes a random one.
@@ -108,7 +107,7 @@ impl Curl {
             text.push_str(&format!("{}\n", response.line));
             text.push_str(&lines(&response.headers));
         }
-        text.push_str(&to_text(&response.body));
+        text.push_str(&String::from_utf8_lossy(&response.body));
         text
     }
 

@@ -83,16 +83,21 @@ fn lay_out(folder: &Path, snippets: &[Snippet]) -> Result<()> {
     for snippet in snippets {
         let name = name(snippet);
         let file = format!("{name}.rs");
-        let target = |kind| format!("\n[[{kind}]]\nname = \"{name}\"\npath = \"src/{file}\"\n");
+        let target = |kind, file: &str| format!("\n[[{kind}]]\nname = \"{name}\"\npath = \"src/{file}\"\n");
+        let text = format!("{ALLOWED}{}", snippet.text);
         if is_whole(snippet) {
-            manifest.push_str(&format!("{}crate-type = [\"cdylib\"]\n", target("example")));
+            manifest.push_str(&format!("{}crate-type = [\"cdylib\"]\n", target("example", &file)));
         } else if !has_tests(snippet) {
             library.push_str(&format!("mod {name};\n"));
         }
         if has_tests(snippet) {
-            manifest.push_str(&target("test"));
+            // In a file of its own: cargo warns of one that two targets have.
+            let tests = format!("{name}_tests.rs");
+            manifest.push_str(&target("test", &tests));
+            write(&folder.join("src").join(&tests), &text)?;
+            wanted.push(tests);
         }
-        write(&folder.join("src").join(&file), &format!("{ALLOWED}{}", snippet.text))?;
+        write(&folder.join("src").join(&file), &text)?;
         wanted.push(file);
     }
     write(&folder.join("src/lib.rs"), &library)?;

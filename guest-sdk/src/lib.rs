@@ -248,13 +248,3 @@ pub use innkeeper_guest_macro::check_expectation_handler;
 /// ```
 #[doc(inline)]
 pub use innkeeper_guest_macro::client_error_handler;
-
-/// The handler in the project's README, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
-/// The snippets of `docs/client.md`, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/client.md")]
-struct ClientGuide;

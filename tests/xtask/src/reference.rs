@@ -54,7 +54,8 @@ mod tests {
         }
         let folder = fs::read_dir(workspace::root().join(FOLDER)).expect("the folder is there");
         let names = folder.map(|entry| entry.expect("it can be listed").file_name());
-        let gone: Vec<_> = names.filter(|name| !pages.iter().any(|page| *name == page.name.as_str())).collect();
+        let gone: Vec<_> =
+            names.filter(|name| !pages.iter().any(|page| *name == page.name.as_str())).collect();
         assert!(gone.is_empty(), "nothing writes these any more: {gone:?}");
     }
 }

@@ -44,7 +44,8 @@ impl Curl {
                 "-d" => curl.form(value()?),
                 "--data-binary" => curl.form(value()?),
                 "--json" => {
-                    curl.headers.extend(["Content-Type", "Accept"].map(|name| format!("{name}: application/json")));
+                    curl.headers
+                        .extend(["Content-Type", "Accept"].map(|name| format!("{name}: application/json")));
                     curl.body = Some(value()?.into());
                 }
                 "-F" => parts.push(value()?),

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn links_and_where_they_lead() {
-        let page = page("[a](../README.md) [b](https://x.example) [c](none.md)\n```\n[d](e)\n```\n# F `g`!\n");
+        let page =
+            page("[a](../README.md) [b](https://x.example) [c](none.md)\n```\n[d](e)\n```\n# F `g`!\n");
         assert_eq!(local(&page), ["../README.md", "none.md"]);
         assert_eq!(fault(&page, "../README.md#serve-it"), None);
         assert!(fault(&page, "../README.md#nowhere").is_some());

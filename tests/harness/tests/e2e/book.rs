@@ -123,7 +123,8 @@ fn wit_is_that_of_the_contract() {
     let contract: Vec<_> = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
     for snippet in snippets("wit") {
         let lines = || snippet.text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let missing = lines().find(|line| !contract.iter().any(|file| file.lines().any(|it| it.trim() == *line)));
+        let missing =
+            lines().find(|line| !contract.iter().any(|file| file.lines().any(|it| it.trim() == *line)));
         assert_eq!(missing, None, "{snippet}: this line is not in wit/");
     }
 }

@@ -16,8 +16,7 @@ pub fn page() -> Result<Page> {
     let folder = workspace::root().join(GOLDEN);
     let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut names: Vec<_> =
-        names.filter(|name| name.starts_with("help") && name.ends_with(".txt")).collect();
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("help") && name.ends_with(".txt")).collect();
     names.sort();
     let mut text = format!("# The command line\n\n{WRITTEN}\n\n");
     // The text of `innkeeper` itself has no name behind it and is the first.

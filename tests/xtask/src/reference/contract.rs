@@ -4,7 +4,8 @@
 use anyhow::{Context, Result};
 use innkeeper_harness::workspace;
 use wit_bindgen_core::wit_parser::{
-    Docs, Function, FunctionKind, Interface, PackageId, Resolve, TypeDef, TypeDefKind, TypeId, World, WorldItem,
+    Docs, Function, FunctionKind, Interface, PackageId, Resolve, TypeDef, TypeDefKind, TypeId, World,
+    WorldItem,
 };
 
 use super::types::{in_words, name_of};
@@ -163,7 +164,13 @@ fn paragraphs(docs: &Docs) -> String {
 }
 
 fn one_line(docs: &Docs) -> String {
-    docs.contents.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    docs.contents
+        .as_deref()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 fn first_sentence(docs: &Docs) -> String {

@@ -57,7 +57,8 @@ impl Reader<'_> {
 
     fn serve_as(&mut self, commands: &[Vec<String>]) {
         for arguments in commands.iter().filter_map(|command| shell::innkeeper(command)) {
-            if let ["serve", component, flags @ ..] = &*arguments.iter().map(String::as_str).collect::<Vec<_>>()
+            if let ["serve", component, flags @ ..] =
+                &*arguments.iter().map(String::as_str).collect::<Vec<_>>()
                 && component.ends_with(".wasm")
             {
                 self.flags = flags.iter().map(ToString::to_string).collect();
@@ -69,7 +70,8 @@ impl Reader<'_> {
     fn act(&mut self, snippet: &Snippet) {
         let session = shell::session(&snippet.text);
         for (command, wanted) in &session {
-            let (program, arguments) = command.split_first().unwrap_or_else(|| panic!("{snippet}: no command"));
+            let (program, arguments) =
+                command.split_first().unwrap_or_else(|| panic!("{snippet}: no command"));
             let said = match program.as_str() {
                 "curl" => self.curl(snippet, arguments),
                 "innkeeper" => self.innkeeper(snippet, arguments),
@@ -98,7 +100,8 @@ impl Reader<'_> {
 
     /// Lines that the host has logged by now: level, target, message.
     fn look_for(&mut self, snippet: &Snippet) {
-        let running = self.running.as_ref().unwrap_or_else(|| panic!("{snippet}: nothing was asked above it"));
+        let running =
+            self.running.as_ref().unwrap_or_else(|| panic!("{snippet}: nothing was asked above it"));
         for wanted in snippet.text.lines() {
             let is_it = |line: &LogLine| {
                 let LogLine { level, target, message, .. } = line;

@@ -77,7 +77,9 @@ pub fn build(snippets: &[Snippet]) -> Result<BTreeMap<String, PathBuf>> {
 /// Writes the package: what is there and has not changed stays as it is, so
 /// that cargo has nothing to do for it.
 fn lay_out(folder: &Path, snippets: &[Snippet]) -> Result<()> {
-    let mut manifest = include_str!("guests.toml").replace("{root}", &workspace::root().to_string_lossy());
+    let mut manifest = include_str!("guests.toml")
+        .replace("{root}", &workspace::root().to_string_lossy())
+        .replace("{features}", &features()?);
     let mut library = ALLOWED.to_owned();
     let mut wanted = vec!["lib.rs".to_owned()];
     for snippet in snippets {
@@ -114,6 +116,17 @@ fn lay_out(folder: &Path, snippets: &[Snippet]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The features of the SDK, as a list in TOML has them.
+fn features() -> Result<String> {
+    let path = workspace::root().join("guest-sdk/Cargo.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let manifest: toml::Table = text.parse().with_context(|| format!("cannot read {}", path.display()))?;
+    let features = manifest.get("features").and_then(toml::Value::as_table);
+    let names: Vec<_> =
+        features.into_iter().flat_map(toml::Table::keys).map(|name| format!("\"{name}\"")).collect();
+    Ok(names.join(", "))
 }
 
 /// Whether it had to be written.

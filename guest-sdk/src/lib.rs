@@ -69,6 +69,19 @@
 //!   side ([`server`]), with requests to other servers ([`client`]) and with
 //!   connections to them ([`net`]).
 //!
+//! # Features
+//!
+//! All are off by default, so that a component has nothing that it does not
+//! use.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `cookies` | `req.cookies()`, `res.set_cookie(…)` and `res.remove_cookie(…)`, with defaults that are safe |
+//! | `http` | requests and responses as types of the crate `http`: `req.into_http()`, `res.send(…)` |
+//! | `json` | `req.json::<T>(limit)` and `res.json(&value)`, and the answer to a body that is no such thing |
+//! | `keyvalue` | buckets of keys and values |
+//! | `static-files` | a directory inside the component, with ETags, conditions and ranges |
+//!
 //! # Tests
 //!
 //! `cargo test` calls a handler without a host: see `testing`, which is there on
@@ -78,6 +91,8 @@
 pub mod bindings;
 pub mod client;
 mod client_error;
+#[cfg(feature = "cookies")]
+pub mod cookies;
 mod error;
 mod error_code;
 #[doc(hidden)]
@@ -86,6 +101,10 @@ pub mod glue;
 mod header;
 mod incoming_message;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "json")]
+pub mod json;
 #[cfg(feature = "keyvalue")]
 pub mod keyvalue;
 #[cfg(not(target_family = "wasm"))]
@@ -97,6 +116,8 @@ mod poll;
 pub mod server;
 mod server_response;
 mod socket;
+#[cfg(feature = "static-files")]
+pub mod static_files;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
@@ -248,3 +269,13 @@ pub use innkeeper_guest_macro::check_expectation_handler;
 /// ```
 #[doc(inline)]
 pub use innkeeper_guest_macro::client_error_handler;
+
+/// The handler in the project's README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+/// The snippets of `docs/client.md`, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/client.md")]
+struct ClientGuide;

@@ -77,3 +77,25 @@ optional! {
     check_expectation: "innkeeper:http/check-expectation"
     client_error: "innkeeper:http/client-error"
 }
+
+/// The handler behind a middleware. A component that does not call it does not
+/// import it.
+pub mod next {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package innkeeper:middleware;
+
+            world middleware {
+                import innkeeper:http/handler@0.1.0;
+            }
+        ",
+        world: "innkeeper:middleware/middleware",
+        generate_all,
+        with: {
+            "innkeeper:http/types@0.1.0": crate::host::types,
+            "wasi:io/poll@0.2.12": crate::host::poll,
+        },
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}

@@ -190,3 +190,10 @@ impl From<types::IncomingMessage> for IncomingMessage {
         Self(message)
     }
 }
+
+#[doc(hidden)]
+impl From<IncomingMessage> for types::IncomingMessage {
+    fn from(message: IncomingMessage) -> Self {
+        message.0
+    }
+}

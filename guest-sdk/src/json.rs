@@ -131,7 +131,9 @@ impl fmt::Display for JsonError {
             Self::ContentType(Some(other)) => {
                 write!(f, "the body is {other:?}; send it as application/json")
             }
-            Self::ContentEncoding(encoding) => write!(f, "the body is encoded as {encoding:?}; send it plain"),
+            Self::ContentEncoding(encoding) => {
+                write!(f, "the body is encoded as {encoding:?}; send it plain")
+            }
             Self::TooLong => f.write_str("the body is too long"),
             Self::Malformed(error) => write!(f, "the body is not as it should be: {error}"),
             Self::Read(_) => f.write_str("the body was not read to its end"),
@@ -153,7 +155,8 @@ impl StdError for JsonError {
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let (kind, subtype) = essence.split_once('/').unwrap_or_default();
-    !kind.is_empty() && (essence == "application/json" || subtype.strip_suffix("+json").is_some_and(|s| !s.is_empty()))
+    !kind.is_empty()
+        && (essence == "application/json" || subtype.strip_suffix("+json").is_some_and(|s| !s.is_empty()))
 }
 
 #[cfg(test)]
@@ -162,7 +165,8 @@ mod tests {
 
     #[test]
     fn types_of_json() {
-        for yes in ["application/json", "Application/JSON; charset=utf-8", "application/ld+json", "a/b+json ;c=d"]
+        for yes in
+            ["application/json", "Application/JSON; charset=utf-8", "application/ld+json", "a/b+json ;c=d"]
         {
             assert!(is_json(yes), "{yes}");
         }

@@ -112,6 +112,7 @@ pub mod keyvalue;
 #[doc(hidden)]
 pub mod native;
 pub mod net;
+mod next;
 mod poll;
 pub mod server;
 mod server_response;
@@ -129,6 +130,7 @@ pub use header::JoinedValue;
 pub use header::{Field, Fields, HeaderValue, HeaderValues};
 pub use incoming_message::IncomingMessage;
 #[doc(inline)]
+pub use next::next;
 pub use poll::{Pollable, poll, timer};
 pub use server_response::ServerResponse;
 pub use socket::Socket;

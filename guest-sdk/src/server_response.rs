@@ -382,3 +382,10 @@ impl From<types::ServerResponse> for ServerResponse {
         Self(response)
     }
 }
+
+#[doc(hidden)]
+impl From<ServerResponse> for types::ServerResponse {
+    fn from(response: ServerResponse) -> Self {
+        response.0
+    }
+}

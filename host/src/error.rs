@@ -195,14 +195,18 @@ impl Fault {
 }
 
 /// Logs a fault, and does for client and connection what follows from it.
-/// `worded` are the guest's words for it, status line and all.
-pub fn report(exchange: &Exchange, app: Option<&Name>, fault: &Fault, worded: Option<Vec<u8>>) {
+/// `worded` are the guest's words for it, status line and all; if the host is
+/// its author's own, the client is told `openly` what the log is.
+pub fn report(exchange: &Exchange, app: Option<&Name>, fault: &Fault, worded: Option<Vec<u8>>, openly: bool) {
     let then = fault.consequence();
     log_fault(app, Some(exchange.id()), &fault, then.level);
     match (then.status, worded) {
         (Some(_), Some(bytes)) => exchange.answer_raw(bytes),
         (Some(status), None) => {
-            let body = sentence_with_id(status, exchange.id());
+            let mut body = sentence_with_id(status, exchange.id());
+            if openly {
+                body = format!("{body}\n{fault}\n");
+            }
             exchange.answer(status, &body, then.hint.as_ref(), then.close);
         }
         (None, _) if matches!(fault, Fault::ConnectRefused) => exchange.abandon(NO_CONNECT),

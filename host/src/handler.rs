@@ -127,6 +127,7 @@ fn judge(exchange: &Exchange) -> Result<(), Fault> {
 /// went wrong. Dropping it leaves the rest unsent.
 async fn finish(exchange: &Exchange, stay: Option<&mut Stay>, answered: Result<(), Fault>) -> Option<Fault> {
     let app = exchange.owner().map(|owner| &owner.app);
+    let openly = stay.as_ref().is_some_and(|stay| stay.instances().is_development());
     let mut failed = None;
     if let Err(fault) = answered {
         let (fault, refusal) = fault.refused(exchange);
@@ -135,8 +136,8 @@ async fn finish(exchange: &Exchange, stay: Option<&mut Stay>, answered: Result<(
             _ => Ok(None),
         };
         match worded {
-            Ok(worded) => report(exchange, app, &fault, worded),
-            Err(interruption) => report(exchange, app, &interruption.into(), None),
+            Ok(worded) => report(exchange, app, &fault, worded, openly),
+            Err(interruption) => report(exchange, app, &interruption.into(), None, openly),
         }
         failed = Some(fault);
         if exchange.record().failure.is_some() {
@@ -145,7 +146,7 @@ async fn finish(exchange: &Exchange, stay: Option<&mut Stay>, answered: Result<(
     }
     if let Err(interruption) = flushed(exchange).await {
         let fault = interruption.into();
-        report(exchange, app, &fault, None);
+        report(exchange, app, &fault, None, openly);
         failed = Some(failed.unwrap_or(fault));
     }
     failed

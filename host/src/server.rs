@@ -56,7 +56,7 @@ impl Server {
         let outbound = Outbound::new(&config.outbound)?;
         let keyvalue = KeyValue::new(&config.keyvalue, state.clone())?;
         let metrics = telemetry.metrics().clone();
-        let apps = Arc::new(Apps::new(&config.limits, &config.cache, side, metrics, outbound, keyvalue)?);
+        let apps = Arc::new(Apps::new(config, side, metrics, outbound, keyvalue)?);
         let deployer = Arc::new(Deployer::new(state, apps.clone()));
         deployer.configure(config).await.context("the apps cannot be served")?;
         let listeners = Listeners::bind(&config.listen)?;

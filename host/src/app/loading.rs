@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::app::breaker::Breaker;
 use crate::app::served::{App, Source};
 use crate::app::version::{Health, Version};
-use crate::config::{AppSettings, Cache, Limits};
+use crate::config::{AppSettings, Config};
 use crate::error::Fault;
 use crate::guest::call::warm;
 use crate::guest::instance::{Instances, Reach};
@@ -42,14 +42,19 @@ impl Loader {
     /// # Errors
     /// A system without room for it.
     pub fn new(
-        limits: &Limits,
-        cache: &Cache,
+        config: &Config,
         control: Control,
         metrics: Arc<Metrics>,
         outbound: Outbound,
         keyvalue: KeyValue,
     ) -> Result<Self> {
-        Ok(Loader { sandbox: Sandbox::new(limits, cache)?, control, metrics, outbound, keyvalue })
+        Ok(Loader {
+            sandbox: Sandbox::new(&config.limits, &config.cache, config.development)?,
+            control,
+            metrics,
+            outbound,
+            keyvalue,
+        })
     }
 
     /// The sandbox.

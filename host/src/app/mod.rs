@@ -26,7 +26,7 @@ use crate::app::routes::RouteTable;
 use crate::app::served::App;
 use crate::app::tenant::Tenant;
 use crate::app::version::Version;
-use crate::config::{Cache, Limits, Name, Quotas, TenantConfig};
+use crate::config::{Config, Limits, Name, Quotas, TenantConfig};
 use crate::guest::demotion::Demotion;
 use crate::keyvalue::KeyValue;
 use crate::outbound::service::Outbound;
@@ -85,8 +85,7 @@ impl Apps {
     /// # Errors
     /// A system without room for the sandbox or for its threads.
     pub fn new(
-        limits: &Limits,
-        cache: &Cache,
+        config: &Config,
         control: Control,
         metrics: Arc<Metrics>,
         outbound: Outbound,
@@ -96,8 +95,8 @@ impl Apps {
             table: ArcSwap::from_pointee(RouteTable::default()),
             book: Mutex::default(),
             changing: Arc::default(),
-            loader: Arc::new(Loader::new(limits, cache, control, metrics.clone(), outbound, keyvalue)?),
-            gate: Gate::new(limits.instances_max, limits.tunnels_max),
+            loader: Arc::new(Loader::new(config, control, metrics.clone(), outbound, keyvalue)?),
+            gate: Gate::new(config.limits.instances_max, config.limits.tunnels_max),
             demotion: Demotion::new()?,
             metrics,
             taken_back: Mutex::default(),

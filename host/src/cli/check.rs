@@ -40,7 +40,7 @@ impl Check {
 /// A sandbox to load components with.
 fn sandbox(limits: &Limits, cache: &Cache) -> anyhow::Result<Sandbox> {
     // One instance is enough to check with, and needs no room.
-    Sandbox::new(&Limits { instances_max: 1, ..limits.clone() }, cache)
+    Sandbox::new(&Limits { instances_max: 1, ..limits.clone() }, cache, false)
 }
 
 fn load(sandbox: &Sandbox, component: &Path) -> anyhow::Result<()> {

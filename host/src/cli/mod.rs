@@ -1,9 +1,12 @@
 //! The command line: one file for each subcommand, and one for what their
-//! flags have in common. Those that speak to a host are in `admin`.
+//! flags have in common. Those that speak to a host are in `admin`, those for
+//! authors of handlers in `authoring`.
 
 mod admin;
+mod authoring;
 mod check;
 mod client;
+mod component;
 mod completions;
 mod inspect;
 mod limits;
@@ -30,7 +33,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Build(authoring::build::Build),
+    Dev(Box<authoring::dev::Dev>),
     Serve(Box<serve::Serve>),
+    New(authoring::new::New),
     Inspect(inspect::Inspect),
     Check(check::Check),
     Schema(schema::Schema),
@@ -58,7 +64,10 @@ impl Cli {
     /// Whatever keeps it from its purpose, with the remedy where there is one.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let ran = match self.command {
+            Command::Build(build) => build.run(),
+            Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
+            Command::New(new) => new.run(),
             Command::Inspect(inspect) => inspect.run(),
             Command::Check(check) => check.run(),
             Command::Schema(schema) => schema.run(),

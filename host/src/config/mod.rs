@@ -57,6 +57,9 @@ pub struct Config {
     pub default_quotas: Quotas,
     /// What is served, beside what is deployed.
     pub apps: Vec<AppConfig>,
+    /// Whether the host is its author's own, who is shown where a guest failed,
+    /// in the log and in the answer.
+    pub development: bool,
 }
 
 /// A tenant: the owner of apps.

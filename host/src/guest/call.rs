@@ -9,24 +9,21 @@ use std::task::{Context, Poll};
 use tokio::time::timeout;
 use wasmtime::component::{Resource, ResourceTableError};
 use wasmtime::error::Context as _;
-use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
-use wasmtime_wasi::I32Exit;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::event::Event;
 use crate::guest::api;
 use crate::guest::component::{Callee, Entries};
 use crate::guest::cpu::{Cpu, has_yielded};
 use crate::guest::instance::{Instance, Instances, Loaded, TENANT_MEMORY};
+use crate::guest::node_http;
 use crate::guest::outgoing::Outgoing;
-use crate::guest::stdio::printable;
+use crate::guest::trap::explain;
 use crate::guest::wasi_http;
 use crate::guest::wasi_http::reply::judged;
 use crate::wire::error::ClientFault;
 use crate::wire::exchange::Exchange;
 use crate::wire::watch::{Interruption, Watch};
-
-/// Innermost functions of a guest's stack that a log line names.
-const FRAMES_MAX: usize = 8;
 
 /// Why a handler did not return.
 #[derive(Debug)]
@@ -260,6 +257,9 @@ async fn handle(
             let outcome = wasi_http::concurrent::answer(&mut instance.store, proxy, &exchange).await?;
             Ok(judged(outcome))
         }
+        (Loaded::JcoNode(listening), _) => {
+            node_http::call::answer(&mut instance.store, listening, &exchange).await
+        }
         (Loaded::Innkeeper(_), _) => Err(wasmtime::Error::msg("an instance of another contract")),
     }
 }
@@ -326,21 +326,4 @@ pub(super) fn blame(error: &wasmtime::Error, memory: Option<&'static str>) -> St
         return Stopped::Limit("handles_max");
     }
     Stopped::Trapped(explain(error))
-}
-
-/// The cause of a trap in one line, and the guest's own stack if it has one.
-fn explain(error: &wasmtime::Error) -> String {
-    if let Some(I32Exit(code)) = error.downcast_ref() {
-        return format!("the guest exited with code {code}");
-    }
-    let cause = printable(error.root_cause().to_string().as_bytes());
-    let frames = error.downcast_ref().map(WasmBacktrace::frames).unwrap_or_default();
-    let names = frames.iter().filter_map(FrameInfo::func_name).take(FRAMES_MAX);
-    // Without the hash that tells two builds of a function apart.
-    let stack: Vec<_> = names.map(|name| format!("{:#}", rustc_demangle::demangle(name))).collect();
-    if stack.is_empty() {
-        return cause;
-    }
-    // The names are the guest's own.
-    format!("{cause}; in {}", printable(stack.join(" < ").as_bytes()))
 }

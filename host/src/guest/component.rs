@@ -16,10 +16,12 @@ use crate::guest::api::bindings::exports::innkeeper::http::{
 use crate::guest::contract::{Contract, Surface};
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
-use crate::guest::{linking, plain};
+use crate::guest::node_http::start::Program;
+use crate::guest::{linking, node_http, plain};
 
-/// The import by which it sends requests to other servers.
-const CLIENT: &str = "innkeeper:http/client@0.1.0";
+/// The beginnings of the imports by which it sends requests to other servers.
+const CLIENTS: [&str; 3] =
+    ["innkeeper:http/client@0.1.0", "wasi:http/outgoing-handler@0.2.", "wasi:http/client@0.3."];
 
 /// The import by which it opens buckets of keys and values, but for the draft.
 const KEYVALUE: &str = "wasi:keyvalue/store@";
@@ -41,6 +43,8 @@ pub(super) enum Callee {
     WasiHttp02(ProxyIndices),
     /// `wasi:http/handler`.
     WasiHttp03(ServiceIndices),
+    /// A Node program's start and listeners.
+    JcoNode(Box<Program>),
 }
 
 /// Where the functions of a component are that the host calls.
@@ -109,9 +113,16 @@ impl Guest {
         surface.check().with_context(|| path.display().to_string())?;
         let component = compile(&linked.engine, bytes, path)?;
         let does_not_fit = || format!("{} does not fit this host", path.display());
-        let pre = linked.linker.instantiate_pre(&component).map_err(plain).with_context(does_not_fit)?;
+        let of_node = surface.imports.iter().any(|name| name.starts_with(node_http::NODE));
+        let pre = if of_node {
+            node_http::denied::link(&linked.linker, &component)
+                .and_then(|linker| linker.instantiate_pre(&component))
+        } else {
+            linked.linker.instantiate_pre(&component)
+        };
+        let pre = pre.map_err(plain).with_context(does_not_fit)?;
         let callee = Callee::find(&pre, surface).map_err(plain).with_context(does_not_fit)?;
-        let asks_others = surface.imports.iter().any(|name| name == CLIENT);
+        let asks_others = surface.imports.iter().any(|name| is_client(name));
         let keeps_values = surface.imports.iter().any(|name| name.starts_with(KEYVALUE));
         Ok(Guest { engine: linked.engine.clone(), pre, callee, asks_others, keeps_values })
     }
@@ -160,6 +171,7 @@ impl Callee {
         Ok(match Contract::of(surface) {
             Contract::WasiHttp02 => Callee::WasiHttp02(ProxyIndices::new(pre)?),
             Contract::WasiHttp03 => Callee::WasiHttp03(ServiceIndices::new(pre)?),
+            Contract::JcoNode => Callee::JcoNode(Box::new(Program::find(pre)?)),
             _ => Callee::Innkeeper(Box::new(Entries::find(pre, &surface.exports)?)),
         })
     }
@@ -199,6 +211,10 @@ pub fn inspect(path: &Path) -> Result<Facts> {
         imports: surface.imports,
         exports: surface.exports,
     })
+}
+
+fn is_client(import: &str) -> bool {
+    CLIENTS.iter().any(|client| import.starts_with(client))
 }
 
 fn compile(engine: &Engine, bytes: &[u8], path: &Path) -> Result<Component> {

@@ -15,6 +15,9 @@ pub const INNKEEPER_HANDLER: &str = "innkeeper:http/handler@0.1.0";
 const WASI_HTTP_02: &str = "wasi:http/incoming-handler@0.2.";
 const WASI_HTTP_03: &str = "wasi:http/handler@0.3.";
 
+/// The export of a Node program that jco made a component of.
+const JCO_NODE: &str = "jco:node/http-callbacks@0.1.0";
+
 /// How a component answers requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contract {
@@ -24,6 +27,8 @@ pub enum Contract {
     WasiHttp02,
     /// `wasi:http/handler@0.3`.
     WasiHttp03,
+    /// `jco:node/http-callbacks`: a Node program with a server of its own.
+    JcoNode,
     /// None that is known.
     Unknown,
 }
@@ -58,6 +63,8 @@ impl Contract {
             Contract::WasiHttp02
         } else if exports(&|name| is_final(name, WASI_HTTP_03)) {
             Contract::WasiHttp03
+        } else if exports(&|name| name == JCO_NODE) {
+            Contract::JcoNode
         } else {
             Contract::Unknown
         }
@@ -69,6 +76,7 @@ impl Contract {
             Contract::Innkeeper => INNKEEPER_HANDLER,
             Contract::WasiHttp02 => "wasi:http/incoming-handler@0.2",
             Contract::WasiHttp03 => "wasi:http/handler@0.3",
+            Contract::JcoNode => JCO_NODE,
             Contract::Unknown => "none that this host serves",
         }
     }
@@ -234,6 +242,8 @@ mod tests {
         assert_eq!(of(&["wasi:http/handler@0.3.0-rc-2026-01-06"]), Contract::Unknown);
         assert_eq!(of(&["wasi:http/incoming-handler@0.3.0"]), Contract::Unknown);
         assert_eq!(of(&["wasi:http/incoming-handler@0.2.1", INNKEEPER_HANDLER]), Contract::Innkeeper);
+        assert_eq!(of(&["start", JCO_NODE]), Contract::JcoNode);
+        assert_eq!(of(&["wasi:http/incoming-handler@0.2.12", JCO_NODE]), Contract::WasiHttp02);
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails,
+};
 
 use crate::config::{Cache, Limits};
 use crate::guest::idle::IdleLists;
@@ -34,21 +37,35 @@ const STACK_BYTES: (usize, usize) = (512 * 1024, 1 << 20);
 pub struct Engine {
     inner: wasmtime::Engine,
     idle: IdleLists,
-    concurrency: bool,
+    kind: Kind,
+}
+
+/// What an engine is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// WASI 0.3, which costs every call something; without it our own contract
+    /// and WASI 0.2.
+    pub concurrency: bool,
+    /// A host of its author's own: traps come with the lines of the sources, as
+    /// far as the component has them.
+    pub development: bool,
 }
 
 impl Engine {
-    /// Makes an engine: without concurrency for our own contract and WASI 0.2,
-    /// or with it, which costs every call something, for WASI 0.3. Its idle
-    /// instances are in `idle`.
+    /// Makes an engine. Its idle instances are in `idle`.
     ///
     /// # Errors
     /// A pool that does not fit the address space, a cache directory that
     /// cannot be used.
-    pub fn new(limits: &Limits, cache: &Cache, concurrency: bool, idle: IdleLists) -> Result<Self> {
+    pub fn new(limits: &Limits, cache: &Cache, kind: Kind, idle: IdleLists) -> Result<Self> {
         let mut config = Config::new();
-        config.concurrency_support(concurrency);
-        config.wasm_component_model_async(concurrency);
+        config.concurrency_support(kind.concurrency);
+        config.wasm_component_model_async(kind.concurrency);
+        // Otherwise an environment variable would have a say in it.
+        config.wasm_backtrace_details(match kind.development {
+            true => WasmBacktraceDetails::Enable,
+            false => WasmBacktraceDetails::Disable,
+        });
         config.epoch_interruption(true);
         config.cranelift_opt_level(OptLevel::Speed);
         config.memory_init_cow(true);
@@ -60,7 +77,7 @@ impl Engine {
             .map_err(plain)
             .with_context(|| format!("cannot set up the sandbox for {} instances", limits.instances_max))?;
         start_clock(inner.weak())?;
-        Ok(Engine { inner, idle, concurrency })
+        Ok(Engine { inner, idle, kind })
     }
 
     /// Instances that wait for a request.
@@ -70,7 +87,12 @@ impl Engine {
 
     /// Whether it is the one for WASI 0.3.
     pub(super) fn has_concurrency(&self) -> bool {
-        self.concurrency
+        self.kind.concurrency
+    }
+
+    /// Whether clients are shown where a guest failed.
+    pub(super) fn is_development(&self) -> bool {
+        self.kind.development
     }
 
     /// wasmtime's own.

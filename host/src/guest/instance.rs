@@ -19,8 +19,10 @@ use crate::guest::cpu::{Cpu, Preemption};
 use crate::guest::idle::IdleList;
 use crate::guest::log::GuestLog;
 use crate::guest::network::{Network, Sockets};
+use crate::guest::node_http::server::Servers;
+use crate::guest::node_http::start::Listening;
 use crate::guest::outgoing::Outgoing;
-use crate::guest::stdio::Stream;
+use crate::guest::stdio::{LogStream, Stream};
 use crate::guest::wasi_http;
 use crate::guest::wasi_http::outgoing::Hooks;
 use crate::guest::wasi_http::worker::Workers;
@@ -83,6 +85,7 @@ pub(super) enum Loaded {
     Innkeeper(Handler),
     WasiHttp02(Proxy),
     WasiHttp03(Box<handler::Proxy>),
+    JcoNode(Box<Listening>),
 }
 
 /// What the host keeps for an instance.
@@ -90,6 +93,8 @@ pub struct HostState {
     pub(super) table: ResourceTable,
     pub(super) http: WasiHttpCtx,
     pub(super) hooks: Hooks,
+    /// Those of a Node program.
+    pub(super) servers: Servers,
     facts: Arc<AppFacts>,
     /// Made when the guest first asks for WASI: many never do.
     wasi: Option<WasiCtx>,
@@ -153,6 +158,11 @@ impl Instances {
         };
         let workers = Workers::new(facts.limits.concurrent_requests_per_instance_max);
         Ok(Instances { workers, guest, facts: Arc::new(facts), policy: settings.instances, idle })
+    }
+
+    /// Whether clients are shown where the guest failed.
+    pub fn is_development(&self) -> bool {
+        self.guest.engine().is_development()
     }
 
     /// The means of its tenant.
@@ -226,6 +236,9 @@ impl Instances {
                 Callee::WasiHttp03(indices) => {
                     Loaded::WasiHttp03(Box::new(handler::Proxy::P3(indices.load(&mut store, &inner)?)))
                 }
+                Callee::JcoNode(program) => {
+                    Loaded::JcoNode(Box::new(program.start(&mut store, &inner).await?))
+                }
             };
             Ok((inner, handler))
         };
@@ -270,12 +283,14 @@ impl Instances {
         let limits = &self.facts.limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
+        let outgoing = Outgoing::default();
         let mut store = Store::new(
             self.guest.engine().inner(),
             HostState {
                 table,
                 http: WasiHttpCtx::new(),
-                hooks: Hooks,
+                hooks: Hooks::new(self.facts.outbound.clone(), outgoing.clone()),
+                servers: Servers::default(),
                 facts: self.facts.clone(),
                 wasi: None,
                 sockets: Sockets::default(),
@@ -291,7 +306,7 @@ impl Instances {
                 },
                 cpu,
                 current: Arc::default(),
-                outgoing: Outgoing::default(),
+                outgoing,
             },
         );
         store.limiter(|state| &mut state.memory);
@@ -313,9 +328,7 @@ impl Instance {
     pub(super) fn at_work_on(&self, exchange: Option<&Exchange>) {
         let state = self.store.data();
         state.current.store(exchange.map_or(0, Exchange::id), Ordering::Relaxed);
-        if state.facts.outbound.is_granted() {
-            state.outgoing.begin(exchange);
-        }
+        state.outgoing.begin(exchange, &state.facts.outbound);
     }
 
     /// Exchanges that it has had.
@@ -344,6 +357,7 @@ impl HostState {
     /// prints is put down to that.
     pub(super) fn begin_shared(&self, exchange: u64) {
         self.current.store(exchange, Ordering::Relaxed);
+        self.outgoing.begin_shared(exchange);
     }
 
     /// The host's limits.
@@ -386,6 +400,11 @@ impl HostState {
         &self.outgoing
     }
 
+    /// Its way into the app's log.
+    pub(super) fn log_stream(&self, stream: Stream) -> LogStream {
+        self.facts.log.stream(stream, self.current.clone())
+    }
+
     /// A charge on the memory of its tenant.
     pub(super) fn charge(&self) -> Charge {
         Charge::new(self.facts.account.memory.clone())
@@ -404,7 +423,8 @@ impl WasiView for HostState {
             // What is not granted is not there.
             let mut builder = WasiCtxBuilder::new();
             let settings = &facts.settings;
-            builder.envs(&settings.env);
+            // Where paths begin, which programs made of Node's want to know.
+            builder.initial_cwd("/").envs(&settings.env);
             for (name, secret) in &settings.secrets {
                 builder.env(name, secret.reveal());
             }

@@ -8,7 +8,7 @@ use wasmtime::component::Linker;
 use crate::guest::engine::Engine;
 use crate::guest::instance::HostState;
 use crate::guest::network::{concurrent, restrict};
-use crate::guest::{api, config, keyvalue, logging, plain, wasi_http};
+use crate::guest::{api, config, keyvalue, logging, node_http, plain, wasi_http};
 
 /// Everything that an app of this engine may import.
 ///
@@ -22,6 +22,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<HostState>> {
         .context("cannot link WASI")?;
     api::link(&mut linker).map_err(plain).context("cannot link innkeeper:http")?;
     wasi_http::link(&mut linker).map_err(plain).context("cannot link wasi:http")?;
+    node_http::link(&mut linker).map_err(plain).context("cannot link jco:node/http")?;
     config::link(&mut linker).map_err(plain).context("cannot link wasi:config")?;
     logging::link(&mut linker).map_err(plain).context("cannot link wasi:logging")?;
     keyvalue::link(&mut linker).map_err(plain).context("cannot link wasi:keyvalue")?;

@@ -10,6 +10,7 @@ pub mod account;
 pub mod instance;
 mod idle;
 pub mod call;
+mod trap;
 pub mod client_error;
 pub mod budget;
 pub mod cpu;
@@ -23,6 +24,7 @@ mod config;
 mod keyvalue;
 mod api;
 mod wasi_http;
+mod node_http;
 
 /// A wasmtime error as one of the host's, its causes in its text.
 fn plain(error: wasmtime::Error) -> anyhow::Error {

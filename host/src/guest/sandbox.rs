@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::config::{Cache, Limits};
 use crate::guest::component::{Guest, Linked};
 use crate::guest::contract::{Contract, Surface};
-use crate::guest::engine::Engine;
+use crate::guest::engine::{Engine, Kind};
 use crate::guest::idle::IdleLists;
 
 /// Compiles and links components. Clones of what it gives keep its engines
@@ -21,22 +21,25 @@ pub struct Sandbox {
     limits: Limits,
     cache: Cache,
     idle: IdleLists,
+    development: bool,
 }
 
 impl Sandbox {
-    /// Sets the sandbox up for components without concurrency.
+    /// Sets the sandbox up for components without concurrency. In development
+    /// traps are told with the lines of the sources.
     ///
     /// # Errors
     /// A system without room for it, a cache directory that cannot be used.
-    pub fn new(limits: &Limits, cache: &Cache) -> Result<Self> {
+    pub fn new(limits: &Limits, cache: &Cache, development: bool) -> Result<Self> {
         let idle = IdleLists::default();
-        let engine = Engine::new(limits, cache, false, idle.clone())?;
+        let engine = Engine::new(limits, cache, Kind { concurrency: false, development }, idle.clone())?;
         Ok(Sandbox {
             plain: Linked::new(engine)?,
             concurrent: Mutex::new(None),
             limits: limits.clone(),
             cache: cache.clone(),
             idle,
+            development,
         })
     }
 
@@ -65,7 +68,8 @@ impl Sandbox {
         if let Some(linked) = &*made {
             return Ok(linked.clone());
         }
-        let engine = Engine::new(&self.limits, &self.cache, true, self.idle.clone())?;
+        let kind = Kind { concurrency: true, development: self.development };
+        let engine = Engine::new(&self.limits, &self.cache, kind, self.idle.clone())?;
         let linked = Linked::new(engine)?;
         Ok(made.insert(linked).clone())
     }

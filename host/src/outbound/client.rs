@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -57,6 +58,8 @@ pub struct Wanted {
     pub key: Key,
     /// Which addresses are allowed.
     pub clearance: Clearance,
+    /// How long a new one may take to be made, if not as long as the limit.
+    pub connect_timeout: Option<Duration>,
 }
 
 impl Client {
@@ -220,7 +223,8 @@ impl Wanted {
     pub async fn connect(self, seat: Seat) -> Result<Way, OutboundError> {
         let life = seat.life().clone();
         let making = async {
-            match self.client.limits.outbound_connect_timeout {
+            let times = [self.client.limits.outbound_connect_timeout, self.connect_timeout];
+            match times.into_iter().flatten().min() {
                 Some(max) => timeout(max, self.make(seat)).await.unwrap_or(Err(CONNECT_TIMEOUT)),
                 None => self.make(seat).await,
             }
@@ -232,7 +236,7 @@ impl Wanted {
     }
 
     async fn make(&self, seat: Seat) -> Result<Way, OutboundError> {
-        let Wanted { client, agent, key, clearance } = self;
+        let Wanted { client, agent, key, clearance, .. } = self;
         let delay = agent.as_ref().and_then(Agent::keep_alive_delay);
         let connected = client.connector.connect(&key.origin, clearance, key.alpn, delay).await?;
         client.tally().note_connection();

@@ -31,6 +31,9 @@ pub enum OutboundError {
     /// No TLS on the connection.
     #[error("{0}")]
     Tls(String),
+    /// No TLS, for the server's certificate is not accepted.
+    #[error("{0}")]
+    Certificate(String),
     /// Something took too long.
     #[error("{0} timeout")]
     Timeout(&'static str),

@@ -21,6 +21,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use carrier::Below;
+pub use clock::Times;
 
 use crate::outbound::agent::{Agent, Key};
 use crate::outbound::client::{Client, Waiting};
@@ -52,6 +53,8 @@ pub struct RequestOptions {
     pub opening: Opening,
     /// Time of silence after which the guest is told.
     pub timeout: Option<Duration>,
+    /// Times that end it.
+    pub times: Times,
     /// Bytes of the response's head.
     pub head_bytes_max: Option<u32>,
     /// Which HTTP.
@@ -103,6 +106,9 @@ struct Inner {
     draft: Draft,
     stage: Stage,
     clock: Clock,
+    times: Times,
+    /// When it first had a connection.
+    opened: Option<tokio::time::Instant>,
     /// Whether the end of the body was handed to the connection.
     end_put: bool,
     /// When all of the request was sent.
@@ -149,7 +155,7 @@ impl ClientRequest {
     /// # Errors
     /// `Denied`, which is logged, and whatever of its parts cannot be sent.
     pub fn new(client: &Arc<Client>, options: RequestOptions, via: Via) -> Result<Self, OutboundError> {
-        let RequestOptions { mut opening, timeout, head_bytes_max, alpn, cause } = options;
+        let RequestOptions { mut opening, timeout, times, head_bytes_max, alpn, cause } = options;
         let cleared = client.clear(&opening.origin);
         if let Err(error) = &cleared {
             client.note_failure(cause.exchange, &opening.origin, error);
@@ -187,6 +193,8 @@ impl ClientRequest {
             draft,
             stage: Stage::Unsent,
             clock,
+            times,
+            opened: None,
             end_put: false,
             sent: None,
             deaf: false,
@@ -313,6 +321,22 @@ impl ClientRequest {
         self.0.lock().look_below()
     }
 
+    /// Whether its method is one that goes without a body but in rare cases.
+    pub fn is_usually_without_body(&self) -> bool {
+        matches!(self.0.lock().draft.method(), "GET" | "HEAD")
+    }
+
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<OutboundError> {
+        self.0.lock().failure.clone()
+    }
+
+    /// Whether nothing more of it is to be sent.
+    pub fn is_sent(&self) -> bool {
+        let inner = self.0.lock();
+        inner.sent.is_some() || inner.deaf || matches!(inner.stage, Stage::Over)
+    }
+
     /// Whether nothing more happens to it by itself.
     pub fn is_over(&self) -> bool {
         matches!(self.0.lock().stage, Stage::Over)
@@ -335,7 +359,12 @@ impl ClientRequest {
 
     /// Ends the request and its connection.
     pub fn destroy(&self) {
-        self.0.lock().fail(OutboundError::Aborted);
+        self.fail(OutboundError::Aborted);
+    }
+
+    /// Ends both for this reason, unless there is one already.
+    pub fn fail(&self, error: OutboundError) {
+        self.0.lock().fail(error);
     }
 
     /// Whether the guest has the response, so that its own handle is not what

@@ -10,10 +10,12 @@
 pub mod book;
 pub mod bytes;
 pub mod chromium;
+pub mod composing;
 pub mod configured;
 pub mod dns;
 pub mod golden;
 pub mod guests;
+pub mod languages;
 pub mod logs;
 pub mod message;
 pub mod node_cases;

@@ -25,6 +25,7 @@ pub struct Server {
     args: Vec<OsString>,
     pulse: Pulse,
     stderr: Stderr,
+    within: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +62,7 @@ impl Server {
             args: Vec::new(),
             pulse: Pulse::default(),
             stderr: Stderr::default(),
+            within: DEADLINE,
         }
     }
 
@@ -112,6 +114,14 @@ impl Server {
         self
     }
 
+    /// Gives it longer to come up than other things have: a large component is
+    /// compiled first.
+    #[must_use]
+    pub fn start_within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
     /// Starts it and waits until every address is bound.
     ///
     /// # Panics
@@ -137,7 +147,7 @@ impl Server {
         }
         let wanted = self.listen.len();
         let process = Process::spawn_with(&mut self.command()?, self.pulse.clone(), self.stderr)?;
-        let addresses = process.wait_lines(Output::Stdout, DEADLINE, |lines| {
+        let addresses = process.wait_lines(Output::Stdout, self.within, |lines| {
             let bound: Vec<_> = lines.iter().filter_map(|line| listening_on(line)).collect();
             (bound.len() >= wanted).then_some(bound)
         })?;

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use innkeeper_harness::chromium::VARIABLE;
 use innkeeper_harness::servers::{NGINX, NODE, REDIS};
 use innkeeper_harness::workspace::{cargo, command_line};
-use innkeeper_harness::{guests, workspace};
+use innkeeper_harness::{guests, languages, workspace};
 
 use crate::chromium::chromium;
 use crate::servers::{Servers, redis, servers};
@@ -24,6 +24,10 @@ pub struct Args {
     /// are installed if there are none and that can be done
     #[arg(long, value_enum, default_value_t = Others::IfThere)]
     servers: Others,
+    /// Whether to run the tests of components in JavaScript and Python, which
+    /// are built with npm and pip
+    #[arg(long, value_enum, default_value_t = Others::IfThere)]
+    languages: Others,
 }
 
 /// Whether to run tests that need programs of others.
@@ -53,6 +57,7 @@ impl Others {
 struct Found {
     browser: Option<PathBuf>,
     servers: Option<Servers>,
+    languages: Option<()>,
     redis: Option<PathBuf>,
 }
 
@@ -69,6 +74,7 @@ pub fn test(args: &Args) -> Result<()> {
     let found = Found {
         browser: args.browser.find("the test in a browser is", chromium)?,
         servers: args.servers.find("the tests against nginx and Node are", servers)?,
+        languages: args.languages.find("the tests of other languages are", languages::build_all)?,
         redis: args.servers.find("the tests against Redis are", redis)?,
     };
     for mut step in steps(&found)? {
@@ -83,6 +89,7 @@ pub fn test(args: &Args) -> Result<()> {
         ("that in a browser", found.browser.is_none()),
         ("those against nginx and Node", found.servers.is_none()),
         ("those against Redis", found.redis.is_none()),
+        ("those of other languages", found.languages.is_none()),
     ]
     .into_iter()
     .filter_map(|(which, left_out)| left_out.then_some(which))
@@ -134,6 +141,9 @@ fn tests(found: &Found) -> Command {
             command = with(command, NODE.variable, &node.to_string_lossy());
         }
         None => left_out.extend(["--skip", "client_servers::"]),
+    }
+    if found.languages.is_none() {
+        left_out.extend(["--skip", "languages::"]);
     }
     match &found.redis {
         Some(path) => command = with(command, REDIS.variable, &path.to_string_lossy()),

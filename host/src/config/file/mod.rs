@@ -140,6 +140,7 @@ fn typed(raw: &raw::Raw, folder: &Path, report: &mut Report) -> Config {
         default_quotas,
         apps,
         limits,
+        development: false,
     }
 }
 

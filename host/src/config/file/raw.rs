@@ -146,7 +146,7 @@ tables! {
         tenant: String,
         /// The requests that it is for. Default: all, if it is the only app of the file.
         routes: Vec<Route>,
-        /// Whether each request has a fresh instance (`"per-request"`), or instances serve several, one after the other (`"pooled"`).
+        /// Whether each request has a fresh instance (`"per-request"`), or instances serve several, one after the other or, with WASI 0.3, at the same time (`"pooled"`).
         #[schemars(extend("default" = "per-request"))]
         instances: Instances,
         /// Environment variables.
@@ -204,7 +204,7 @@ pub struct Route {
 pub enum Instances {
     /// Each request has a fresh one.
     PerRequest,
-    /// They serve several requests, one after the other.
+    /// They serve several requests, one after the other; of WASI 0.3 some at the same time.
     Pooled,
 }
 

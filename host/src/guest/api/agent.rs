@@ -48,7 +48,7 @@ impl HostState {
         match find(&client) {
             Ok(agent) => Ok(Ok(self.table.push(HeldAgent { agent, client })?)),
             Err(error) => {
-                client.note_refusal(self.cause().exchange, &error);
+                client.note_refusal(self.exchange(), &error);
                 Ok(Err(error.into()))
             }
         }

@@ -19,7 +19,7 @@ use crate::outbound::connect::Alpn;
 use crate::outbound::draft::Opening;
 use crate::outbound::error::OutboundError;
 use crate::outbound::origin::Origin;
-use crate::outbound::request::{self, ClientRequest, Via};
+use crate::outbound::request::{self, ClientRequest, Times, Via};
 use crate::wire::http1::fields::Line;
 
 /// A request that a guest holds; none once its call is over.
@@ -60,10 +60,8 @@ impl HostState {
             AgentChoice::Agent(agent) => Via::Agent(self.table.get(&agent)?.agent().clone()),
         };
         let make = || {
-            let refused = |error: &OutboundError| self.outbound().tally().note_failure(error);
-            let client = self.client().inspect_err(refused)?;
-            let cause = self.cause();
-            self.count_request().inspect_err(refused)?;
+            let client = self.outbound();
+            let cause = self.outgoing().admit(client)?;
             let opening = Opening {
                 method: options.method,
                 origin: Origin::parse(&options.scheme, &options.authority)?,
@@ -74,6 +72,7 @@ impl HostState {
             let options = request::RequestOptions {
                 opening,
                 timeout: timeout_of(options.timeout),
+                times: Times::default(),
                 head_bytes_max: options.max_header_size,
                 alpn: match options.protocol {
                     Protocol::Http1 => Alpn::Http1,

@@ -228,7 +228,7 @@ impl From<OutboundError> for ErrorCode {
             OutboundError::Denied(denial) => ErrorCode::Denied(denial.told),
             OutboundError::Dns(what) => ErrorCode::Dns(what),
             OutboundError::Connect(what) => ErrorCode::Connect(what),
-            OutboundError::Tls(what) => ErrorCode::Tls(what),
+            OutboundError::Tls(what) | OutboundError::Certificate(what) => ErrorCode::Tls(what),
             OutboundError::Timeout(which) => ErrorCode::Timeout(which.to_owned()),
             OutboundError::HangUp => ErrorCode::ConnectionReset,
             OutboundError::Aborted => ErrorCode::Aborted,

@@ -7,9 +7,12 @@ pub(super) mod call;
 pub(super) mod concurrent;
 pub(super) mod error_code;
 pub(super) mod outgoing;
+mod outgoing_code;
 pub(super) mod reply;
 pub(super) mod request;
+mod sending;
 pub(super) mod shared;
+mod stream_error;
 mod upload;
 pub(super) mod worker;
 
@@ -28,7 +31,8 @@ use crate::guest::instance::HostState;
 /// # Errors
 /// None but wasmtime's own.
 pub fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    stream_error::link(linker)
 }
 
 /// Links `wasi:http` 0.3.

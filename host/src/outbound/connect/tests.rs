@@ -171,6 +171,8 @@ async fn https_is_tls_with_the_origins_name() {
     let (connected, _) = tokio::join!(world.connect(&url, &entries, Alpn::Http1), accept());
     assert_eq!(
         connected.unwrap_err(),
-        OutboundError::Tls("the server's certificate is not for b.example, but for a.example".to_owned())
+        OutboundError::Certificate(
+            "the server's certificate is not for b.example, but for a.example".to_owned()
+        )
     );
 }

@@ -8,6 +8,17 @@ use tokio::time::Instant;
 
 use crate::wire::patience::Timer;
 
+/// What a guest wants to be the longest; the operator's limits hold beside it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// For a connection to be made.
+    pub connect: Option<Duration>,
+    /// From there to the head of the response.
+    pub first_byte: Option<Duration>,
+    /// Between two pieces of its body, while somebody waits for one.
+    pub between_bytes: Option<Duration>,
+}
+
 /// The times of one request.
 #[derive(Debug)]
 pub(super) struct Clock {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
 
 use super::carrier::{Below, Carrier};
-use super::clock::Expired;
+use super::clock::{Expired, Times};
 use super::tunnel::Tunnel;
 use super::{CONNECTION_BYTES, INTERIM_MAX, Inner, Interim, Stage};
 use crate::outbound::agent::{Connection, Key};
@@ -154,6 +154,7 @@ impl Inner {
             agent: self.agent.clone(),
             key,
             clearance: self.clearance.clone(),
+            connect_timeout: self.times.connect,
         }
     }
 
@@ -165,6 +166,7 @@ impl Inner {
                 self.doomed = Some(Box::pin(life.cancelled_owned()));
                 self.below = Some(below);
                 self.stage = Stage::Open(carrier);
+                self.opened.get_or_insert_with(Instant::now);
                 self.clock.note_move();
                 self.apply_wishes();
                 self.settle_memory();
@@ -391,9 +393,27 @@ impl Inner {
         self.clock.poll(cx, host)
     }
 
-    /// When the operator's time for what the request waits for is over, and
-    /// what it is called.
+    /// When a time that ends it is over, for what it waits for: the operator's
+    /// or the guest's, whichever comes first; and what that is called.
     pub(super) fn host_deadline(&self, moving: bool) -> Option<(Instant, &'static str)> {
+        let both = [self.limits_deadline(moving), self.own_deadline(moving)];
+        both.into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    fn own_deadline(&self, moving: bool) -> Option<(Instant, &'static str)> {
+        if !matches!(self.stage, Stage::Open(_)) {
+            return None;
+        }
+        let Times { first_byte, between_bytes, .. } = self.times;
+        let (since, max, which) = match &self.head {
+            None => (self.opened?, first_byte?, "response"),
+            Some(_) if moving => (self.clock.moved(), between_bytes?, "idle"),
+            Some(_) => return None,
+        };
+        since.checked_add(max).map(|at| (at, which))
+    }
+
+    fn limits_deadline(&self, moving: bool) -> Option<(Instant, &'static str)> {
         let limits = self.client.limits();
         match (&self.stage, self.sent) {
             (Stage::Tunnel(_), _) => {

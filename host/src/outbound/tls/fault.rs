@@ -9,12 +9,16 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use crate::outbound::error::OutboundError;
 
-/// What the failure of a stream means for its request: `Tls` if TLS is to
-/// blame, otherwise `HangUp`. With TLS 1.3 a server judges the host's
+/// What the failure of a stream means for its request: `Tls` or `Certificate`
+/// if TLS is to blame, otherwise `HangUp`. With TLS 1.3 a server judges the host's
 /// certificate when the handshake is over for the host: what it says of it
 /// comes with the first read.
 pub fn fault(error: &io::Error) -> OutboundError {
-    of_tls(error).map_or(OutboundError::HangUp, |error| OutboundError::Tls(sentence(error)))
+    match of_tls(error) {
+        Some(Error::InvalidCertificate(error)) => OutboundError::Certificate(of_certificate(error)),
+        Some(error) => OutboundError::Tls(sentence(error)),
+        None => OutboundError::HangUp,
+    }
 }
 
 /// Whether the server speaks none of the protocols that it was offered.
@@ -29,7 +33,6 @@ fn of_tls(error: &io::Error) -> Option<&Error> {
 
 fn sentence(error: &Error) -> String {
     match error {
-        Error::InvalidCertificate(error) => of_certificate(error),
         Error::AlertReceived(alert) => of_alert(*alert),
         Error::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
         Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {

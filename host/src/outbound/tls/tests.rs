@@ -79,7 +79,7 @@ async fn meet(app: &TlsIdentity, host: &Host, alpn: Alpn, server: &Acceptor) -> 
 /// The sentence of a handshake that fails.
 async fn failure(app: &TlsIdentity, host: &Host, alpn: Alpn, server: &Acceptor) -> String {
     match meet(app, host, alpn, server).await.0 {
-        Err(OutboundError::Tls(text)) => text,
+        Err(OutboundError::Tls(text) | OutboundError::Certificate(text)) => text,
         other => panic!("{other:?}"),
     }
 }

@@ -36,6 +36,21 @@ fn help_of_serve() {
 }
 
 #[test]
+fn help_of_new() {
+    check_help(&["new", "--help"], "help-new");
+}
+
+#[test]
+fn help_of_build() {
+    check_help(&["build", "--help"], "help-build");
+}
+
+#[test]
+fn help_of_dev() {
+    check_help(&["dev", "--help"], "help-dev");
+}
+
+#[test]
 fn help_of_inspect() {
     check_help(&["inspect", "--help"], "help-inspect");
 }

@@ -18,7 +18,11 @@ const STATUS_500: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\n";
 
 #[test]
 fn every_example_has_a_test() {
-    let tests = concat!(include_str!("examples.rs"), include_str!("examples_client.rs"));
+    let tests = concat!(
+        include_str!("examples.rs"),
+        include_str!("examples_client.rs"),
+        include_str!("middleware.rs")
+    );
     let folder = innkeeper_harness::workspace::root().join("examples");
     let untested: Vec<_> = guests::names()
         .expect("the guests can be listed")

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::thread;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -306,8 +306,9 @@ fn shown(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// A server of another make, which speaks whichever HTTP was agreed on.
-fn speaking(acceptor: &Acceptor) -> SocketAddr {
+/// A server of another make, which speaks whichever HTTP was agreed on, says
+/// which, and what it was sent.
+pub fn speaking(acceptor: &Acceptor) -> SocketAddr {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
@@ -335,7 +336,10 @@ fn speaking(acceptor: &Acceptor) -> SocketAddr {
 }
 
 async fn tell(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    Ok(Response::new(Full::new(Bytes::from(format!("{:?}", request.version())))))
+    let version = format!("{:?}", request.version());
+    let body = request.into_body().collect().await?.to_bytes();
+    let told = [version.as_bytes(), &body].concat();
+    Ok(Response::new(Full::new(Bytes::from(told))))
 }
 
 #[test]

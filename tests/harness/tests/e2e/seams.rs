@@ -77,6 +77,7 @@ const SPAWNING: &[&str] = &[
     "admin/",
     "app/breaker/tests.rs",
     "app/change.rs",
+    "cli/authoring/dev.rs",
     "cli/reload.rs",
     "deploy/",
     "guest/demotion.rs",

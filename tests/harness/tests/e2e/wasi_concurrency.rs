@@ -33,7 +33,7 @@ fn instance(answer: &Message) -> String {
 
 /// What `attempt` gives once it meets an instance. One that computes takes
 /// nobody, so an attempt may come to another.
-fn meeting<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+pub fn meeting<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(met) = attempt() {

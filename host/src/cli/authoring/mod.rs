@@ -1,0 +1,13 @@
+//! What authors of handlers do: a project is begun from a `template`, or found
+//! (`project`), its tools are there or are installed (`tools`), and it is built
+//! (`building`). The subcommands are `new`, `build` and `dev`, which watches the
+//! `sources`.
+
+pub mod build;
+mod building;
+pub mod dev;
+pub mod new;
+mod project;
+mod sources;
+mod template;
+mod tools;

@@ -7,6 +7,7 @@
 //! Waiting is always for an event and always with a deadline; [`pulse`] is the
 //! one place that waits.
 
+pub mod book;
 pub mod bytes;
 pub mod chromium;
 pub mod composing;

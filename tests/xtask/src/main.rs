@@ -5,6 +5,7 @@ mod bench;
 mod chromium;
 mod debian;
 mod node_cases;
+mod reference;
 mod run;
 mod servers;
 mod test;
@@ -33,6 +34,8 @@ enum Task {
     Test(test::Args),
     /// Play the scripted HTTP cases against the real binary
     NodeCases(node_cases::Args),
+    /// Write docs/reference from the contract and the help texts
+    Reference,
     /// Measure the host beside its baselines, and write docs/benchmarks.md
     Bench(bench::Args),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Guests => print_guests(),
         Task::Test(args) => test::test(&args),
         Task::NodeCases(args) => node_cases::play(&args),
+        Task::Reference => reference::write(),
         Task::Bench(args) => bench::bench(&args),
     };
     match result {

@@ -83,4 +83,5 @@ mod key_app_limits;
 mod key_outbound;
 mod key_quotas;
 mod config_keys;
+mod book;
 mod seams;

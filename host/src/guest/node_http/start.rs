@@ -65,7 +65,7 @@ impl Program {
     /// # Errors
     /// A start that traps or fails, or after which nothing listens.
     pub async fn start(&self, store: &mut Store<HostState>, instance: &Instance) -> Result<Listening> {
-        let start = instance.get_func(&mut *store, &self.start).context("the start is not there")?;
+        let start = instance.get_func(&mut *store, self.start).context("the start is not there")?;
         let port = self.port.as_ref().map(port_as);
         let mut results = vec![Val::Bool(false); start.ty(&*store).results().len()];
         start.call_async(&mut *store, port.as_slice(), &mut results).await?;

@@ -15,10 +15,6 @@ use innkeeper_harness::workspace;
 /// page, and `log` what the guest above it has the host log.
 const CHECKED: &[&str] = &["rust", "toml", "sh", "console", "log", "json", "wit", "help", "js", "python"];
 
-/// Subcommands that pages describe and the host does not have yet. Whoever
-/// adds one takes it away here.
-const TO_COME: &[&str] = &["new", "build", "dev"];
-
 /// How many snippets there may be beside them. One more is to be shown in a
 /// form that can be checked, if there is any.
 const UNCHECKED_MAX: usize = 4;
@@ -78,9 +74,6 @@ fn commands_exist_with_their_flags() {
             _ => shell::session(&snippet.text).into_iter().map(|(command, _)| command).collect(),
         };
         for arguments in commands.iter().filter_map(|command| shell::innkeeper(command)) {
-            if arguments.first().is_some_and(|subcommand| TO_COME.contains(&subcommand.as_str())) {
-                continue;
-            }
             // clap reads what is before `--help`, and refuses what it does not
             // know.
             let help = Command::new(&host).args(arguments).arg("--help").stdin(Stdio::null()).output();
@@ -94,18 +87,6 @@ fn commands_exist_with_their_flags() {
     }
     assert!(asked > 0, "no page runs the host");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-#[test]
-fn what_is_to_come_is_not_there() {
-    let host = workspace::host_binary().expect("the host can be built");
-    let has = |subcommand: &&&str| {
-        let mut help = Command::new(&host);
-        help.args([**subcommand, "--help"]).stdin(Stdio::null());
-        help.output().expect("the host starts").status.success()
-    };
-    let there: Vec<_> = TO_COME.iter().filter(has).collect();
-    assert!(there.is_empty(), "take {there:?} away from TO_COME: the host has them");
 }
 
 #[test]

@@ -11,5 +11,9 @@ use crate::{IncomingMessage, ServerResponse};
 /// It returns when that handler has returned. What was done to the response
 /// before, such as setting a header, is there for it to see and to change.
 pub fn next(req: IncomingMessage, res: ServerResponse) {
+    // What tells the linker of the import is in the same object as this function,
+    // which is left out if nothing of it is called.
+    #[cfg(target_family = "wasm")]
+    crate::bindings::next::__link_custom_section_describing_imports();
     handler::handle(req.into(), res.into());
 }

@@ -103,6 +103,8 @@ fn lay_out(folder: &Path, snippets: &[Snippet]) -> Result<()> {
         wanted.push(file);
     }
     write(&folder.join("src/lib.rs"), &library)?;
+    // The files that a page embeds.
+    write(&folder.join("site/index.html"), "<p>Welcome to the inn.</p>\n")?;
     write(&folder.join("Cargo.toml"), &manifest)?;
     // The versions of the repository, and none that came out since.
     let lock = fs::read_to_string(workspace::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;

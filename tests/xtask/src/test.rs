@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check there is, one after another, as CI runs it.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -110,6 +111,7 @@ fn steps(found: &Found) -> Result<Vec<Step>> {
         // All targets at once, so that the tests and the binary that they start
         // have the same features, and the sandbox is compiled once.
         step("build", task(&["build", "--all-targets"])),
+        step("tests of handlers", handler_tests()?),
         step("tests", with(tests(found), "INNKEEPER_BIN", &host.to_string_lossy())),
         step(
             "documentation",
@@ -153,6 +155,19 @@ fn tests(found: &Found) -> Command {
         command.arg("--").args(left_out);
     }
     command
+}
+
+/// Handlers called in process: the SDK with all that it can have, and the
+/// examples that have tests of their own.
+fn handler_tests() -> Result<Command> {
+    let mut command = task(&["test", "--all-features", "--package", "innkeeper-guest"]);
+    for name in guests::names()? {
+        let source = workspace::root().join("examples").join(&name).join("src/lib.rs");
+        if fs::read_to_string(source).is_ok_and(|text| text.contains("#[cfg(test)]")) {
+            command.args(["--package", &name]);
+        }
+    }
+    Ok(command)
 }
 
 /// Guests are linted as what they are: components, with all that they can

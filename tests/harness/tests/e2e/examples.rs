@@ -454,3 +454,47 @@ fn custom_400() {
     assert_eq!((&late["status"], &late["code"]), (&408.into(), &"timeout".into()));
     assert_eq!(server.connect().ask(GET).text(), "a good request\n");
 }
+
+#[test]
+fn router() {
+    let server = Server::of("router").start();
+    let mut client = server.connect();
+    assert_eq!(client.ask(get("/rooms/12")).text(), "room 12\n");
+    let refused = client.ask("DELETE /rooms HTTP/1.1\r\nHost: inn\r\n\r\n");
+    assert_eq!((refused.status(), refused.header("Allow")), (Some(405), Some("GET, HEAD, POST, OPTIONS")));
+}
+
+#[test]
+fn static_site() {
+    let server = Server::of("static-site").start();
+    let mut client = server.connect();
+    let page = client.ask(get("/"));
+    assert_eq!(page.header("Content-Type"), Some("text/html; charset=utf-8"));
+    assert!(page.text().contains("Welcome to the inn."));
+    let part = client.ask("GET /index.html HTTP/1.1\r\nHost: inn\r\nRange: bytes=0-14\r\n\r\n");
+    assert_eq!((part.status(), part.text().as_str()), (Some(206), "<!doctype html>"));
+}
+
+#[test]
+fn session() {
+    let server = Server::of("session").arg("--keyvalue", "sessions").start();
+    let mut client = server.connect();
+    let first = client.ask(get("/"));
+    assert_eq!(first.text(), "visit 1\n");
+    let cookie = first.header("Set-Cookie").expect("a session begins").split(';').next().unwrap_or_default();
+    let again = client.ask(format!("GET / HTTP/1.1\r\nHost: inn\r\nCookie: {cookie}\r\n\r\n"));
+    assert_eq!((again.text().as_str(), again.header("Set-Cookie")), ("visit 2\n", None));
+    let made_up = format!("GET / HTTP/1.1\r\nHost: inn\r\nCookie: session={}\r\n\r\n", "0".repeat(32));
+    assert_eq!(client.ask(made_up).text(), "visit 1\n");
+}
+
+#[test]
+fn json_api() {
+    let server = Server::of("json-api").start();
+    let body = r#"{"nights": 2, "guests": 3}"#;
+    let request = format!(
+        "POST /price HTTP/1.1\r\nHost: inn\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(server.connect().ask(request).text(), r#"{"coins":24}"#);
+}

@@ -2,11 +2,12 @@
 //! fetch handler, Express on Node's `http`, Python.
 //! `cargo xtask test --languages off` leaves them out.
 
+use std::process::Command;
 use std::time::Duration;
 
 use innkeeper_harness::server::{Running, Server};
 use innkeeper_harness::upstream::Upstream;
-use innkeeper_harness::{composing, guests, languages};
+use innkeeper_harness::{composing, guests, languages, workspace};
 
 use crate::support::get;
 
@@ -136,4 +137,22 @@ fn memory_that_does_not_suffice_is_named() {
     let error =
         server("python").arg("--memory-bytes-max", "2MiB").try_start().err().expect("it does not start");
     assert!(format!("{error:#}").contains("memory"), "{error:#}");
+}
+
+#[test]
+fn projects_of_the_templates_are_built() {
+    for (language, template, target, told) in [
+        ("js", "api", "/greetings/Ada", r#"{"text":"Hello, Ada!","language":"en"}"#),
+        ("python", "hello", "/Ada", "Hello, Ada!\n"),
+    ] {
+        let folder = tempfile::tempdir().expect("there is room");
+        let host = workspace::host_binary().expect("the host can be built");
+        for args in [&["new", "try", "--lang", language, "--template", template][..], &["build", "try"]] {
+            let mut command = Command::new(&host);
+            workspace::run(command.args(args).current_dir(folder.path()))
+                .unwrap_or_else(|error| panic!("{error:#}"));
+        }
+        let server = Server::at(folder.path().join("try/app.wasm")).start_within(START).start();
+        assert_eq!(server.connect().ask(get(target)).text(), told, "{language}");
+    }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use innkeeper_harness::guests;
 use innkeeper_harness::process::Output;
 use innkeeper_harness::server::{Server, listening_on};
+use innkeeper_harness::{guests, languages};
 
 use super::baselines::{Baseline, find_wasmtime, wasmtime_on};
 use super::report::Report;
@@ -36,6 +36,10 @@ enum Guest {
     Wasi(&'static str),
     /// The same in WASI 0.3.
     Wasi03(&'static str),
+    /// A folder of `languages`, of WASI 0.2.
+    Language(&'static str),
+    /// One with a contract that only this host has.
+    LanguageHere(&'static str),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,6 +86,36 @@ const ROWS: &[Row] = &[
         guest: Guest::Wasi03("wasi-hello-p3"),
         instances: Instances::Reused,
         bar: "≥ 1.2",
+    },
+    Row {
+        name: "WASI 0.2, JavaScript, fresh instance",
+        guest: Guest::Language("fetch"),
+        instances: Instances::Fresh,
+        bar: "≥ 2",
+    },
+    Row {
+        name: "WASI 0.2, JavaScript, reused instance",
+        guest: Guest::Language("fetch"),
+        instances: Instances::Reused,
+        bar: "",
+    },
+    Row {
+        name: "WASI 0.2, Python, fresh instance",
+        guest: Guest::Language("python"),
+        instances: Instances::Fresh,
+        bar: "≥ 2",
+    },
+    Row {
+        name: "WASI 0.2, Python, reused instance",
+        guest: Guest::Language("python"),
+        instances: Instances::Reused,
+        bar: "",
+    },
+    Row {
+        name: "jco:node/http, Express, reused instance",
+        guest: Guest::LanguageHere("express"),
+        instances: Instances::Reused,
+        bar: "",
     },
 ];
 
@@ -164,6 +198,7 @@ impl Guest {
         match self {
             Guest::Own => Ok(guests::component("hello")?.to_owned()),
             Guest::Wasi(name) | Guest::Wasi03(name) => guests::wasi(name),
+            Guest::Language(name) | Guest::LanguageHere(name) => languages::component(name),
         }
     }
 
@@ -171,7 +206,8 @@ impl Guest {
     fn elsewhere(self, component: &Path) -> Result<Option<PathBuf>> {
         match self {
             Guest::Own => guests::wasi("wasi-hello").map(Some),
-            Guest::Wasi(_) | Guest::Wasi03(_) => Ok(Some(component.to_owned())),
+            Guest::Wasi(_) | Guest::Wasi03(_) | Guest::Language(_) => Ok(Some(component.to_owned())),
+            Guest::LanguageHere(_) => Ok(None),
         }
     }
 }

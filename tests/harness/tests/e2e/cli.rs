@@ -90,10 +90,11 @@ fn inspect_tells_contract_exports_and_imports() {
 }
 
 #[test]
-fn check_accepts_every_guest() {
+fn check_accepts_every_guest_but_what_needs_another_behind_it() {
     for (name, path) in guests::all().expect("the guests can be built") {
         let (code, out, err) = innkeeper(&["check", &path.to_string_lossy()]);
-        assert_eq!(code, Some(0), "{name}: {out}{err}");
+        let fits = !name.ends_with("-middleware");
+        assert_eq!(code, Some(if fits { 0 } else { 1 }), "{name}: {out}{err}");
     }
 }
 

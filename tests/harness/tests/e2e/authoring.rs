@@ -71,8 +71,9 @@ impl Project {
 
     #[track_caller]
     fn dev(&self) -> Dev {
-        let mut command = innkeeper(&self.path, &["dev", "--listen", "127.0.0.1:0"]);
-        let process = Process::spawn(&mut command).expect("the host starts");
+        // A build on a busy machine takes longer than a connection is kept idle.
+        let args = ["dev", "--listen", "127.0.0.1:0", "--keep-alive-timeout", "off"];
+        let process = Process::spawn(&mut innkeeper(&self.path, &args)).expect("the host starts");
         let address = process
             .wait_lines(Output::Stdout, BUILD, |lines| lines.iter().find_map(|line| listening_on(line)))
             .expect("it is built and served");

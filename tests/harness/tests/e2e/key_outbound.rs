@@ -2,6 +2,7 @@
 //! where they say nothing; what each does at its edge is in `outbound_limits`.
 //! And who is asked for addresses.
 
+use std::thread;
 use std::time::Duration;
 
 use innkeeper_harness::configured::ConfiguredHost;
@@ -51,7 +52,11 @@ pub const OF_OUTBOUND: &[Row] = &[
         always: "",
         values: [Some("1"), None],
         look: |host| {
-            let elsewhere = Elsewhere::telling("reached");
+            // The first is still there when the second comes.
+            let elsewhere = Elsewhere::answering(|_| {
+                thread::sleep(Duration::from_millis(500));
+                Some(answer("reached"))
+            });
             let alone = call_with(&elsewhere.authority(), json!({ "agent": "none" }));
             errors(host, "/?together", &[alone.clone(), alone])
         },

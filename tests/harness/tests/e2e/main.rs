@@ -75,6 +75,7 @@ mod routing;
 mod tenant_quotas;
 mod fairness;
 mod breaker;
+mod node_program;
 mod observability;
 mod reload;
 mod key_rows;

@@ -42,7 +42,7 @@ function countdown(from) {
   });
 }
 
-// Where it may ask is the operator's choice: `--outbound-allow`.
+// Where it may ask is the operator's choice: `--outbound`.
 async function relay(url) {
   if (url === null) {
     return text("say which: /relay?url=http://...\n", 400);

@@ -86,7 +86,7 @@ pub struct New {
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     lang: Language,
 
-    /// What it begins with; JavaScript and Python have `hello` and `api`.
+    /// What it begins with; `websocket` is for Rust only.
     #[arg(long, value_enum, default_value_t = Template::Hello)]
     template: Template,
 

@@ -170,7 +170,7 @@ mod tests {
                 assert!(has("README.md") && has(".gitignore"), "{language:?} {template:?}");
             }
         }
-        assert_eq!(count, 8);
+        assert_eq!(count, 10);
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
         let error = Template::Websocket.files(Language::Js, &VALUES).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no template websocket in js; take --template hello or api, or --lang rust"
+            "there is no template websocket in js; take --template hello or api or proxy, or --lang rust"
         );
     }
 }

@@ -5,10 +5,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from componentize_py_types import Ok
+from componentize_py_types import Err, Ok
 from poll_loop import PollLoop, Sink, Stream
+from wit_world.imports.streams import StreamError_Closed
 from wit_world.imports.types import (
     Fields,
+    IncomingBody,
     IncomingRequest,
     Method_Delete,
     Method_Get,
@@ -48,10 +50,14 @@ def method(request: IncomingRequest) -> str:
 
 async def body(request: IncomingRequest, limit: int) -> bytes | None:
     """All of the body; nothing if it is longer than the limit."""
-    stream, read = Stream(request.consume()), bytearray()
+    incoming = request.consume()
+    stream, read = Stream(incoming), bytearray()
     while (piece := await stream.next()) is not None:
         read += piece
         if len(read) > limit:
+            # The rest is not wanted. The stream goes before its body.
+            stream.stream.__exit__(None, None, None)
+            IncomingBody.finish(incoming)
             return None
     return bytes(read)
 
@@ -63,5 +69,10 @@ async def send(out: ResponseOutparam, status: int, kind: str, content: bytes) ->
     response.set_status_code(status)
     sink = Sink(response.body())
     ResponseOutparam.set(out, Ok(response))
-    await sink.send(content)
-    sink.close()
+    try:
+        await sink.send(content)
+        sink.close()
+    except Err as error:
+        # The client has gone, or has all of it already.
+        if not isinstance(error.value, StreamError_Closed):
+            raise

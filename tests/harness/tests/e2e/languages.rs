@@ -8,7 +8,9 @@ use std::time::Duration;
 use innkeeper_harness::server::{Running, Server};
 use innkeeper_harness::upstream::Upstream;
 use innkeeper_harness::{composing, guests, languages, workspace};
+use tempfile::TempDir;
 
+use crate::elsewhere::Elsewhere;
 use crate::support::get;
 
 /// Their components are large, and compiled when they are loaded first.
@@ -139,12 +141,12 @@ fn memory_that_does_not_suffice_is_named() {
     assert!(format!("{error:#}").contains("memory"), "{error:#}");
 }
 
-#[test]
-fn projects_of_the_templates_are_built() {
-    for (language, template, target, told) in [
-        ("js", "api", "/greetings/Ada", r#"{"text":"Hello, Ada!","language":"en"}"#),
-        ("python", "hello", "/Ada", "Hello, Ada!\n"),
-    ] {
+/// A project that was begun from a template, and built, in a folder of its own.
+struct Project(TempDir);
+
+impl Project {
+    #[track_caller]
+    fn built(language: &str, template: &str) -> Self {
         let folder = tempfile::tempdir().expect("there is room");
         let host = workspace::host_binary().expect("the host can be built");
         for args in [&["new", "try", "--lang", language, "--template", template][..], &["build", "try"]] {
@@ -152,7 +154,58 @@ fn projects_of_the_templates_are_built() {
             workspace::run(command.args(args).current_dir(folder.path()))
                 .unwrap_or_else(|error| panic!("{error:#}"));
         }
-        let server = Server::at(folder.path().join("try/app.wasm")).start_within(START).start();
-        assert_eq!(server.connect().ask(get(target)).text(), told, "{language}");
+        Project(folder)
+    }
+
+    fn server(&self) -> Server {
+        Server::at(self.0.path().join("try/app.wasm")).start_within(START)
+    }
+}
+
+#[test]
+fn apis_of_the_templates_are_built_and_answer() {
+    for language in ["js", "python"] {
+        let project = Project::built(language, "api");
+        let server = project.server().start();
+        let told = r#"{"text":"Hello, Ada!","language":"en"}"#;
+        let answer = server.connect().ask(get("/greetings/Ada"));
+        assert_eq!(answer.text().replace(": ", ":").replace(", \"", ",\""), told, "{language}");
+        let wish = r#"{"name": "Ada", "language": "fr"}"#;
+        let made = post(&server, "/greetings", "application/json", wish);
+        assert_eq!(made.status(), Some(201), "{language}: {}", made.text());
+        assert!(made.text().contains("Bonjour, Ada!"), "{language}: {}", made.text());
+        assert_eq!(post(&server, "/greetings", "application/json", "{").status(), Some(400), "{language}");
+        if language == "python" {
+            let long = format!(r#"{{"name": "{}"}}"#, "a".repeat(100_000));
+            assert_eq!(post(&server, "/greetings", "application/json", &long).status(), Some(413));
+            assert_eq!(server.connect().ask(get("/greetings/Ada")).status(), Some(200));
+        }
+    }
+}
+
+#[test]
+fn proxies_of_the_templates_pass_requests_on() {
+    for language in ["js", "python"] {
+        let elsewhere = Elsewhere::answering(|request| {
+            let answer = format!("{}: {}", request.line, request.text());
+            let length = answer.len();
+            let head = format!("HTTP/1.1 201 Created\r\nX-Answer: 3\r\nContent-Length: {length}\r\n\r\n");
+            Some((head + &answer).into_bytes())
+        });
+        let project = Project::built(language, "proxy");
+        let upstream = elsewhere.origin();
+        let server = project.server().env("UPSTREAM", &upstream).arg("--outbound", &upstream).start();
+        let answer = post(&server, "/items?a=b", "text/tea", "a cup");
+        assert_eq!(answer.text(), "POST /items?a=b HTTP/1.1: a cup", "{language}");
+        assert_eq!((answer.status(), answer.header("x-answer")), (Some(201), Some("3")), "{language}");
+        assert_eq!(server.connect().ask(get("/x")).text(), "GET /x HTTP/1.1: ", "{language}");
+        assert_eq!(elsewhere.requests()[0].header("content-type"), Some("text/tea"), "{language}");
+
+        let alone = project.server().env("UPSTREAM", &upstream).start();
+        for refused in [alone.connect().ask(get("/")), post(&alone, "/", "text/tea", "a cup")] {
+            assert_eq!(refused.status(), Some(502), "{language}: {}", refused.text());
+        }
+        alone.wait_log(|line| line.is_guest() && line.message.contains("no answer from"));
+        assert_eq!(elsewhere.requests().len(), 2, "{language}");
     }
 }

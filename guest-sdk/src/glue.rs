@@ -20,10 +20,12 @@ pub mod wire {
 }
 
 pub fn incoming_message(message: wire::IncomingMessage) -> IncomingMessage {
+    begin();
     message.into()
 }
 
 pub fn borrowed_message(message: &wire::IncomingMessage) -> &IncomingMessage {
+    begin();
     IncomingMessage::borrowed(message)
 }
 
@@ -40,7 +42,14 @@ pub fn head(head: wire::Head) -> Vec<u8> {
 }
 
 pub fn client_error(error: wire::ClientError) -> ClientError {
+    begin();
     error.into()
+}
+
+/// What there is to do before any code of the author's.
+fn begin() {
+    #[cfg(all(feature = "log", target_family = "wasm"))]
+    crate::logging::begin();
 }
 
 /// Logs a failure as one line. The response was dropped with the handler: the

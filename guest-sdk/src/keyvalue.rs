@@ -17,8 +17,13 @@
 
 use std::fmt;
 
+#[cfg(target_family = "wasm")]
 use bindings::wasi::keyvalue::{atomics, store};
 
+#[cfg(not(target_family = "wasm"))]
+use crate::native::keyvalue::{self as atomics, self as store};
+
+#[cfg(target_family = "wasm")]
 mod bindings {
     #![allow(
         missing_docs,
@@ -46,7 +51,7 @@ mod bindings {
 
 /// A bucket of keys and values.
 #[derive(Debug)]
-pub struct Bucket(store::Bucket);
+pub struct Bucket(pub(crate) store::Bucket);
 
 /// Why a bucket did not do as it was told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -76,10 +76,12 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `config` | what the operator has configured for the app |
 //! | `cookies` | `req.cookies()`, `res.set_cookie(…)` and `res.remove_cookie(…)`, with defaults that are safe |
 //! | `http` | requests and responses as types of the crate `http`: `req.into_http()`, `res.send(…)` |
 //! | `json` | `req.json::<T>(limit)` and `res.json(&value)`, and the answer to a body that is no such thing |
 //! | `keyvalue` | buckets of keys and values |
+//! | `log` | the crate `log` writes into the app's log, with levels: those that `RUST_LOG` names and above, or else `info`; a guest may change that with `log::set_max_level`, or have a logger of its own |
 //! | `static-files` | a directory inside the component, with ETags, conditions and ranges |
 //!
 //! # Tests
@@ -91,6 +93,8 @@
 pub mod bindings;
 pub mod client;
 mod client_error;
+#[cfg(feature = "config")]
+pub mod config;
 #[cfg(feature = "cookies")]
 pub mod cookies;
 mod error;
@@ -107,6 +111,8 @@ pub mod http;
 pub mod json;
 #[cfg(feature = "keyvalue")]
 pub mod keyvalue;
+#[cfg(all(feature = "log", target_family = "wasm"))]
+mod logging;
 #[cfg(not(target_family = "wasm"))]
 #[allow(missing_docs, reason = "the shape of the bindings, where their documentation is")]
 #[doc(hidden)]

@@ -24,3 +24,25 @@ fn counter(req: IncomingMessage, res: ServerResponse) -> Result<()> {
     }
     Ok(res.end_empty()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_guest::testing;
+
+    use super::*;
+
+    #[test]
+    fn visits_are_counted_path_by_path() {
+        let bucket = testing::bucket();
+        let ask = |path: &str| testing::get(path).bucket("default", &bucket).send(counter).text();
+        assert_eq!(["/a", "/a", "/b"].map(ask).concat(), "visit 1 of /a\nvisit 2 of /a\nvisit 1 of /b\n");
+        assert_eq!(ask("/"), "2 /a\n1 /b\n");
+    }
+
+    #[test]
+    fn without_the_grant_there_is_nothing_to_count_with() {
+        let answer = testing::get("/").send(counter);
+        assert_eq!(answer.status(), 500);
+        assert!(answer.error().is_some_and(|error| error.contains("not granted")));
+    }
+}

@@ -38,7 +38,23 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use innkeeper_guest::testing;
+
     use super::*;
+
+    #[test]
+    fn a_client_is_known_by_its_cookie_and_by_no_other() {
+        let sessions = testing::bucket();
+        let ask = |cookie: &str| {
+            testing::get("/").header("Cookie", cookie).bucket("sessions", &sessions).send(visits)
+        };
+        let first = ask("a=b");
+        assert_eq!(first.text(), "visit 1\n");
+        let cookie = first.header("Set-Cookie").expect("a session begins");
+        let again = ask(cookie.split(';').next().unwrap_or_default());
+        assert_eq!((again.text().as_str(), again.header("Set-Cookie")), ("visit 2\n", None));
+        assert_eq!(ask(&format!("session={}", "0".repeat(32))).text(), "visit 1\n");
+    }
 
     #[test]
     fn names_are_names_and_no_two_are_the_same() {

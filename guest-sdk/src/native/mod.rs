@@ -2,8 +2,8 @@
 //! memory, with the semantics of the contract, so that a handler can be called
 //! by `cargo test`. [`testing`](crate::testing) is the way to it.
 //!
-//! `types`, `client`, `server`, `poll` and `monotonic_clock` have the shape
-//! that the bindings have in a component. Behind them, `incoming` is a message
+//! `types`, `client`, `server`, `poll`, `monotonic_clock`, `keyvalue` and
+//! `config` have the shape that the bindings have in a component. Behind them, `incoming` is a message
 //! that is read, `response` one that is written, `fields` and `framing` its
 //! head, `connection` what is below both, and `world` what else there is while
 //! a handler runs.
@@ -13,6 +13,10 @@ pub mod client;
 pub mod server;
 pub mod poll;
 pub mod monotonic_clock;
+#[cfg(feature = "keyvalue")]
+pub mod keyvalue;
+#[cfg(feature = "config")]
+pub mod config;
 
 pub mod world;
 pub mod incoming;

@@ -1,6 +1,7 @@
 //! What there is while a handler runs, beside its request and response: the
-//! response that goes out whenever the handler waits, and the servers that it
-//! may call. One per thread, for the calls that are given neither.
+//! response that goes out whenever the handler waits, the servers that it may
+//! call, its buckets and its configuration. One per thread, for the calls that
+//! are given none of these.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,6 +22,12 @@ pub struct World {
     pub response: Option<Arc<Mutex<Response>>>,
     /// Servers, by origin.
     pub upstreams: Vec<(String, Upstream)>,
+    /// Buckets that are granted, by name.
+    #[cfg(feature = "keyvalue")]
+    pub buckets: Vec<(String, super::keyvalue::Bucket)>,
+    /// The configuration.
+    #[cfg(feature = "config")]
+    pub config: Vec<(String, String)>,
 }
 
 /// What answers in the place of a server.
@@ -47,6 +54,21 @@ pub fn wait() {
     if let Some(response) = response {
         lock(&response).flush();
     }
+}
+
+/// The bucket of this name, if it is granted.
+#[cfg(feature = "keyvalue")]
+pub fn bucket(name: &str) -> Option<super::keyvalue::Bucket> {
+    WORLD.with_borrow(|world| {
+        let named = world.buckets.iter().rev().find(|(other, _)| other == name);
+        named.map(|(_, bucket)| bucket.clone())
+    })
+}
+
+/// The configuration.
+#[cfg(feature = "config")]
+pub fn config() -> Vec<(String, String)> {
+    WORLD.with_borrow(|world| world.config.clone())
 }
 
 /// What answers for an origin.

@@ -42,6 +42,8 @@
 //! - The servers that a handler calls are functions of the test
 //!   ([`Request::upstream`]) and answer whole requests. They neither upgrade
 //!   nor are proxies, and send no interim responses.
+//! - Buckets are in memory ([`bucket`]), without limits and quotas; records of
+//!   the crate `log` go to the logger of the test, if it has one.
 //! - [`server`](crate::server) is not granted, and [`net`](crate::net) is not
 //!   there: calling it panics.
 //! - A panic is a failed test. In a component it is a trap: the client gets a
@@ -64,6 +66,29 @@ pub use upstream::{Call, Reply};
 /// If the method is no token.
 pub fn request(method: &str, url: &str) -> Request {
     Request::new(method, url)
+}
+
+/// An empty bucket, to be granted with [`Request::bucket`]. What handlers put
+/// into it the test finds there, and what the test puts there they find.
+///
+/// ```
+/// use innkeeper_guest::{IncomingMessage, Result, ServerResponse, handler, keyvalue, testing};
+///
+/// #[handler]
+/// fn visits(_req: IncomingMessage, res: ServerResponse) -> Result<()> {
+///     let visits = keyvalue::open("default")?.increment("visits", 1)?;
+///     Ok(res.end(format!("visit {visits}\n"))?)
+/// }
+///
+/// let bucket = testing::bucket();
+/// bucket.set("visits", "6")?;
+/// assert_eq!(testing::get("/").bucket("default", &bucket).send(visits).text(), "visit 7\n");
+/// assert_eq!(bucket.get("visits")?, Some(b"7".to_vec()));
+/// # Ok::<(), keyvalue::KeyValueError>(())
+/// ```
+#[cfg(feature = "keyvalue")]
+pub fn bucket() -> crate::keyvalue::Bucket {
+    crate::keyvalue::Bucket(crate::native::keyvalue::Bucket::default())
 }
 
 /// A GET to be made.

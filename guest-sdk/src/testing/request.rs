@@ -145,6 +145,22 @@ impl Request {
         self
     }
 
+    /// Grants a bucket by this name; see [`testing::bucket`](super::bucket). Others
+    /// are [`KeyValueError::NotGranted`](crate::keyvalue::KeyValueError::NotGranted).
+    #[cfg(feature = "keyvalue")]
+    pub fn bucket(mut self, name: &str, bucket: &crate::keyvalue::Bucket) -> Self {
+        self.world.buckets.push((name.to_owned(), bucket.0.clone()));
+        self
+    }
+
+    /// Gives a key of the configuration a value, for
+    /// [`config`](crate::config).
+    #[cfg(feature = "config")]
+    pub fn config(mut self, key: &str, value: &str) -> Self {
+        self.world.config.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Asks a [`handler`](macro@crate::handler) or a
     /// [`check_expectation_handler`](macro@crate::check_expectation_handler).
     /// With `Expect: 100-continue` it is told to go on first, as a host does.

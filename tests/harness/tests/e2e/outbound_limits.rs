@@ -425,7 +425,7 @@ fn heads_that_nobody_reads_are_the_tenants_memory() {
     // something else.
     let silent = Elsewhere::silent();
     let mut calls = vec![call_with(&elsewhere.authority(), json!({ "agent": "none" })); 8];
-    calls.insert(0, call_with(&silent.authority(), json!({ "timeout": 1_500 })));
+    calls.insert(0, call_with(&silent.authority(), json!({ "timeout": 5_000 })));
     let ask = |app: &str| fetch_from(&host.running, &format!("{app}.example"), "/?together", &calls);
     let told = ask("one").split_off(1);
     let refused: Vec<_> = told.iter().filter(|told| error_of(told) == "limit-exceeded").collect();

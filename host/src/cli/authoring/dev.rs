@@ -53,7 +53,7 @@ impl Dev {
         let profile = if self.release { Profile::Release } else { Profile::Debug };
         let builder = Builder { project, options: Arc::new(self.build.options(profile)) };
         // Before it is built, so that no change is missed.
-        let mut sources = Sources::watch(&builder.project.folder)?;
+        let mut sources = Sources::watch(builder.project.folders())?;
         let component = builder.first(&mut sources)?;
         let mut config = self.flags.config(component)?;
         config.development = true;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
+use super::packages;
+
 /// A folder with sources.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -62,6 +64,17 @@ impl Project {
             );
         };
         Ok(Project { folder, language })
+    }
+
+    /// The folders that it is built of: its own, and in Rust those of packages
+    /// that it depends on and that are on this machine.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = match self.language {
+            Language::Rust => packages::folders(&self.folder),
+            Language::Js | Language::Python => Vec::new(),
+        };
+        folders.push(self.folder.clone());
+        folders
     }
 }
 

@@ -20,7 +20,7 @@ const LEFT_OUT: [&str; 5] = ["target", "node_modules", "__pycache__", "dist", "b
 
 /// Tells when the sources of a project change.
 pub struct Sources {
-    folder: PathBuf,
+    folders: Vec<PathBuf>,
     _watcher: notify::RecommendedWatcher,
     events: watch::Receiver<u64>,
     /// What they were when that was last asked.
@@ -28,25 +28,31 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Looks at them from now on.
+    /// Looks at those in these folders from now on.
     ///
     /// # Errors
     /// A system that cannot tell of changes.
-    pub fn watch(folder: &Path) -> Result<Self> {
-        let cannot = || format!("cannot watch {}", folder.display());
+    pub fn watch(mut folders: Vec<PathBuf>) -> Result<Self> {
+        // Each by itself, and none twice for being below another.
+        folders.sort();
+        folders.dedup_by(|folder, before| folder.starts_with(before));
         let (sender, events) = watch::channel(0);
-        let root = folder.to_owned();
+        let roots = folders.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let concerns = |event: notify::Event| {
-                !event.kind.is_access() && event.paths.iter().any(|path| is_source(&root, path))
+                !event.kind.is_access() && event.paths.iter().any(|path| is_source_of(&roots, path))
             };
             if event.is_ok_and(concerns) {
                 sender.send_modify(|count| *count += 1);
             }
         })
-        .with_context(cannot)?;
-        watcher.watch(folder, RecursiveMode::Recursive).with_context(cannot)?;
-        Ok(Sources { folder: folder.to_owned(), _watcher: watcher, events, seen: digest(folder) })
+        .context("cannot watch the sources")?;
+        for folder in &folders {
+            let cannot = || format!("cannot watch {}", folder.display());
+            watcher.watch(folder, RecursiveMode::Recursive).with_context(cannot)?;
+        }
+        let seen = digest(&folders);
+        Ok(Sources { folders, _watcher: watcher, events, seen })
     }
 
     /// Waits until a source is other than it was at the last such answer, and
@@ -58,12 +64,17 @@ impl Sources {
             }
             while let Ok(Ok(())) = timeout(SETTLE, self.events.changed()).await {}
             // Tools write what was there before, and editors touch files.
-            let now = digest(&self.folder);
+            let now = digest(&self.folders);
             if std::mem::replace(&mut self.seen, now) != now {
                 return;
             }
         }
     }
+}
+
+/// Whether a file is one that an author writes, in any of these folders.
+fn is_source_of(roots: &[PathBuf], path: &Path) -> bool {
+    roots.iter().any(|root| path.starts_with(root) && is_source(root, path))
 }
 
 /// Whether a file below `root` is one that an author writes.
@@ -78,9 +89,9 @@ fn is_source(root: &Path, path: &Path) -> bool {
 
 /// A number that is another one if any source is. What cannot be read is not
 /// there.
-fn digest(root: &Path) -> u64 {
+fn digest(roots: &[PathBuf]) -> u64 {
     let mut files = Vec::new();
-    list(root, root, &mut files);
+    roots.iter().for_each(|root| list(root, root, &mut files));
     files.sort();
     let mut hasher = DefaultHasher::new();
     for file in files {
@@ -123,11 +134,27 @@ mod tests {
         let folder = tempfile::tempdir().expect("there is room");
         let file = folder.path().join("a");
         fs::write(&file, "1").expect("there is room");
-        let before = digest(folder.path());
+        let roots = [folder.path().to_owned()];
+        let before = digest(&roots);
         fs::write(&file, "1").expect("there is room");
         fs::write(folder.path().join("a.wasm"), "2").expect("there is room");
-        assert_eq!(digest(folder.path()), before);
+        assert_eq!(digest(&roots), before);
         fs::write(&file, "2").expect("there is room");
-        assert_ne!(digest(folder.path()), before);
+        assert_ne!(digest(&roots), before);
+    }
+
+    #[tokio::test]
+    async fn a_change_in_any_folder_is_one() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let [project, beside] = ["project", "beside"].map(|name| folder.path().join(name));
+        for folder in [&project, &beside] {
+            fs::create_dir(folder).expect("there is room");
+        }
+        let below = project.join("src");
+        fs::create_dir(&below).expect("there is room");
+        let mut sources = Sources::watch(vec![below, beside.clone(), project.clone()]).expect("it can be watched");
+        assert_eq!(sources.folders, [beside.clone(), project]);
+        fs::write(beside.join("lib.rs"), "1").expect("there is room");
+        timeout(Duration::from_secs(20), sources.changed()).await.expect("it is told");
     }
 }

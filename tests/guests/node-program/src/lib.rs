@@ -143,6 +143,7 @@ fn unescaped(text: &str) -> String {
 }
 
 fn spin() -> ! {
+    println!("spins");
     loop {
         std::hint::spin_loop();
     }

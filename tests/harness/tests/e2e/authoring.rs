@@ -128,6 +128,30 @@ fn what_is_changed_is_served_on_the_same_connection() {
 }
 
 #[test]
+fn a_package_beside_the_project_is_watched_too() {
+    let project = begun("try-beside", "hello");
+    let beside = project.path.with_file_name("words");
+    fs::create_dir_all(beside.join("src")).expect("there is room");
+    let manifest = "[package]\nname = \"words\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    fs::write(beside.join("Cargo.toml"), manifest).expect("there is room");
+    let words = |greeting: &str| {
+        let source = format!("pub const GREETING: &str = \"{greeting}\";\n");
+        fs::write(beside.join("src/lib.rs"), source).expect("there is room");
+    };
+    words("Hello");
+    let own = fs::read_to_string(project.path.join("Cargo.toml")).expect("the manifest is there");
+    let own = own.replace("[dependencies]", "[dependencies]\nwords = { path = \"../words\" }");
+    fs::write(project.path.join("Cargo.toml"), own).expect("there is room");
+    project.change("Hello, {name}", "{}, {name}");
+    project.change("!\\n\"", "!\\n\", words::GREETING");
+    let dev = project.dev();
+    assert_eq!(Client::connect(dev.address).ask(get("/")).text(), "Hello, world!\n");
+    words("Goodbye");
+    dev.wait("the new one is served");
+    assert_eq!(Client::connect(dev.address).ask(get("/")).text(), "Goodbye, world!\n");
+}
+
+#[test]
 fn a_build_that_fails_leaves_what_is_served() {
     let project = begun("try-failure", "hello");
     let dev = project.dev();

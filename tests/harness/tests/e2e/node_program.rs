@@ -107,7 +107,7 @@ fn a_client_that_goes_ends_its_listener() {
     let server = program().arg("--cpu-time-max", "off").arg("--handler-timeout", "off").start();
     let mut client = server.connect();
     client.send(get("/spin"));
-    server.wait_log(|line| line.message.contains("low priority") || line.message.contains("demoted"));
+    server.wait_guest_line("spins");
     client.reset();
     wait_access(&server, "/spin");
 }

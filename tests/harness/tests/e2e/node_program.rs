@@ -104,7 +104,7 @@ fn failures_cost_their_own_exchange() {
 
 #[test]
 fn a_client_that_goes_ends_its_listener() {
-    let server = program().arg("--cpu-time-max", "off").arg("--handler-timeout", "off").start();
+    let server = program().arg("--cpu-time-max", "off").arg("--wall-time-max", "off").start();
     let mut client = server.connect();
     client.send(get("/spin"));
     server.wait_guest_line("spins");

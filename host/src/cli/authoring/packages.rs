@@ -75,9 +75,11 @@ mod tests {
 
     #[test]
     fn packages_that_are_here_and_needed_are_found() {
-        let package = |name: &str, source: Option<&str>| json!({
-            "id": name, "source": source, "manifest_path": format!("/w/{name}/Cargo.toml"),
-        });
+        let package = |name: &str, source: Option<&str>| {
+            json!({
+                "id": name, "source": source, "manifest_path": format!("/w/{name}/Cargo.toml"),
+            })
+        };
         let node = |name: &str, needs: &[&str]| json!({ "id": name, "dependencies": needs });
         let metadata = json!({
             "packages": [

@@ -152,7 +152,8 @@ mod tests {
         }
         let below = project.join("src");
         fs::create_dir(&below).expect("there is room");
-        let mut sources = Sources::watch(vec![below, beside.clone(), project.clone()]).expect("it can be watched");
+        let mut sources =
+            Sources::watch(vec![below, beside.clone(), project.clone()]).expect("it can be watched");
         assert_eq!(sources.folders, [beside.clone(), project]);
         fs::write(beside.join("lib.rs"), "1").expect("there is room");
         timeout(Duration::from_secs(20), sources.changed()).await.expect("it is told");

@@ -126,7 +126,10 @@ pub fn ask(request: &IncomingRequest) -> String {
     match http::request(&options) {
         Ok(response) => {
             let body = String::from_utf8_lossy(&response.body);
-            format!("{} {} {}: {body}\n", response.http_version, response.status_code, response.status_message)
+            format!(
+                "{} {} {}: {body}\n",
+                response.http_version, response.status_code, response.status_message
+            )
         }
         Err(error) => format!("{} {}\n", error.code.unwrap_or_default(), error.message),
     }

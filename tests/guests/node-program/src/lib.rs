@@ -101,8 +101,9 @@ impl GuestRequestListener for Listener {
 
 fn seen(request: &IncomingRequest) -> String {
     let lines = request.headers.iter();
-    let headers: String =
-        lines.map(|header| format!("{}: {}\n", header.name, String::from_utf8_lossy(&header.value))).collect();
+    let headers: String = lines
+        .map(|header| format!("{}: {}\n", header.name, String::from_utf8_lossy(&header.value)))
+        .collect();
     let peer = request.remote_address.as_deref().unwrap_or("nobody");
     let has_port = request.remote_port.is_some_and(|port| port > 0);
     format!(

@@ -47,7 +47,10 @@ fn a_request_comes_whole_and_as_it_was_sent() {
                     Transfer-Encoding: chunked\n5 bytes\n";
     assert_eq!(seen.text(), expected);
     let echoed = client.ask(post("/echo", "Content-Type: a/b\r\n", "hello"));
-    assert_eq!((echoed.status(), echoed.reason(), echoed.text().as_str()), (Some(201), Some("Echoed"), "hello"));
+    assert_eq!(
+        (echoed.status(), echoed.reason(), echoed.text().as_str()),
+        (Some(201), Some("Echoed"), "hello")
+    );
     assert_eq!((echoed.header("content-type"), echoed.header("seen")), (Some("a/b"), Some("5")));
     assert_eq!(client.ask("HEAD / HTTP/1.1\r\nHost: inn\r\n\r\n").status(), Some(200));
     let old = server.connect().ask("GET /seen HTTP/1.0\r\n\r\n");
@@ -129,7 +132,8 @@ fn a_response_is_checked_like_any_other() {
     }
     // What is about the connection is the host's, but for the wish to close it.
     for name in ["Transfer-Encoding", "Keep-Alive", "Upgrade", "Connection"] {
-        let answer = server.connect().ask(with("/raw", &format!("name: {name}\r\nvalue: chunked\r\nbody: all\r\n")));
+        let answer =
+            server.connect().ask(with("/raw", &format!("name: {name}\r\nvalue: chunked\r\nbody: all\r\n")));
         assert_eq!((answer.status(), answer.text().as_str()), (Some(200), "all"));
         assert_eq!(names(&answer), ["Date", "Connection", "Keep-Alive", "Content-Length"]);
     }
@@ -143,7 +147,10 @@ fn a_response_is_checked_like_any_other() {
 fn what_no_host_has_of_node_is_refused_when_it_is_called() {
     let server = program().start();
     let refused = server.connect().ask(get("/os"));
-    assert_eq!(refused.text(), "ERR_ACCESS_DENIED: jco:node/os@0.2.0.hostname is not available on this host\n");
+    assert_eq!(
+        refused.text(),
+        "ERR_ACCESS_DENIED: jco:node/os@0.2.0.hostname is not available on this host\n"
+    );
     // A function that cannot fail has nothing else to say.
     assert_500(&server, get("/uptime"), "jco:node/os@0.2.0.uptime is not available on this host");
 }
@@ -168,7 +175,9 @@ fn there_is_no_terminal() {
     assert_eq!(client.ask(get("/terminal")).text(), told);
     assert_eq!(client.ask(post("/print", "", "one\nsecond\u{1b}[0m")).text(), "true\n");
     server.wait_guest_line("one");
-    server.wait_log(|line| line.is_guest() && line.message.starts_with("second") && !line.message.contains('\u{1b}'));
+    server.wait_log(|line| {
+        line.is_guest() && line.message.starts_with("second") && !line.message.contains('\u{1b}')
+    });
 }
 
 #[test]

@@ -23,17 +23,23 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 mod bindings {
+    #![allow(unsafe_code, reason = "generated code")]
+
+    use super::Program;
+
     wit_bindgen::generate!({
         path: ["../../../host/wit/jco-node.wit", "wit"],
         world: "tests:node/program",
         generate_all,
     });
+
+    export!(Program);
 }
 
-use bindings::exports::jco::node::http_callbacks::{
+use bindings::exports::jco::node0_1_0::http_callbacks::{
     Error, Guest, GuestRequestListener, Header, IncomingRequest, OutgoingResponse, RequestListener,
 };
-use bindings::jco::node::http::Server;
+use bindings::jco::node0_1_0::http::Server;
 
 /// By which the host asks for the listener.
 const LISTENER: u32 = 7;
@@ -48,8 +54,6 @@ thread_local! {
 struct Program;
 
 struct Listener;
-
-bindings::export!(Program with_types_in bindings);
 
 impl bindings::Guest for Program {
     fn start(port: u16) -> Result<u16, String> {

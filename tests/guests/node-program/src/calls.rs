@@ -4,8 +4,8 @@ use crate::bindings::exports::jco::node0_1_0::http_callbacks::IncomingRequest;
 use crate::bindings::jco::node0_1_0::http::{
     self, Error, Header, ListenOptions, RequestOptions, Server, ServerAddress, ServerOptions, TlsOptions,
 };
-use crate::bindings::jco::node0_2_0::os;
 use crate::bindings::jco::node0_1_0::tty::{self, Direction};
+use crate::bindings::jco::node0_2_0::os;
 use crate::value;
 
 /// A server without wishes.

@@ -54,6 +54,8 @@ impl Wrk {
         };
         let mut command = Command::new("wrk");
         command.args(["--threads", "2", "--connections", "32", "--duration", &format!("{seconds}s")]);
+        // Instances that take long to start make some requests wait.
+        command.args(["--timeout", "10s"]);
         if load == Load::Echo {
             command.arg("--script").arg(&self.echo_script);
         }

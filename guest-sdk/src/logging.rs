@@ -55,6 +55,9 @@ impl Log for Logger {
 /// Has records go to the host, unless the guest has a logger of its own. To be
 /// called before its code; any number of times.
 pub fn begin() {
+    // What tells the linker of the import is in an object that is left out if
+    // nothing of it is called.
+    bindings::__link_custom_section_describing_imports();
     if log::set_logger(&Logger).is_ok() {
         let wanted = std::env::var(LEVEL).ok().and_then(|level| level.parse().ok());
         log::set_max_level(wanted.unwrap_or(DEFAULT));

@@ -94,11 +94,18 @@ fn request_of(exchange: &Exchange, body: Vec<u8>) -> IncomingRequest {
 fn send(exchange: &Exchange, response: OutgoingResponse) -> Result<(), Stopped> {
     let OutgoingResponse { status_code, status_message, headers, body } = response;
     let reason = (!status_message.is_empty()).then_some(status_message);
-    let lines = headers.into_iter().map(|header| (header.name, header.value)).filter(is_of_message).collect();
-    let sent = exchange
-        .with_response(|response| response.write_head(status_code, reason, lines))
-        .and_then(|()| exchange.end((!body.is_empty()).then_some(body)));
-    match sent {
+    let lines = headers.into_iter().map(|header| (header.name, header.value)).filter(is_of_message);
+    let head = exchange.with_response(|response| {
+        let (fields, limits) = response.open_fields()?;
+        for (name, value) in lines {
+            fields.append(&name, vec![value], limits)?;
+        }
+        response.status = status_code;
+        response.reason = reason;
+        Ok(())
+    });
+    // The head is fixed with the end, which knows the length.
+    match head.and_then(|()| exchange.end((!body.is_empty()).then_some(body))) {
         Ok(()) => Ok(()),
         // Whoever waited for it has gone.
         Err(MessageError::ConnectionReset | MessageError::Destroyed) => Ok(()),

@@ -3,11 +3,14 @@
 //! counts and log. Here one becomes a `ClientRequest`; how it goes on with its
 //! two bodies is `sending`'s.
 
-use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response};
+use http_body_util::BodyExt as _;
+use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::guest::outgoing::Outgoing;
@@ -25,6 +28,12 @@ use crate::wire::http1::fields::Line;
 /// nobody has taken is the host's memory, two of these for each body; with
 /// fewer, a large body goes back and forth between the two too often.
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// How long a body has to rest for its guest to be taken to wait.
+const REST: Duration = Duration::from_millis(10);
+
+/// Bytes of a body that are taken of a request that is not sent.
+const REFUSED_BYTES_MAX: usize = 1 << 20;
 
 /// The host's part of `wasi:http`, for one instance.
 pub struct Hooks {
@@ -89,11 +98,11 @@ impl WasiHttpHooks for Hooks {
         let (head, body) = request.into_parts();
         // The standard has no tunnels.
         if head.method == Method::CONNECT {
-            return Box::new(ready(Err(Error::HttpRequestMethodInvalid)));
+            return Box::new(refused(Error::HttpRequestMethodInvalid, body));
         }
         match self.request_of(head, options.unwrap_or_default()) {
             Ok(request) => Box::new(send(request, body)),
-            Err(error) => Box::new(ready(Err(code_of(error, Phase::Head)))),
+            Err(error) => Box::new(refused(code_of(error, Phase::Head), body)),
         }
     }
 
@@ -104,6 +113,20 @@ impl WasiHttpHooks for Hooks {
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
         CHUNK_BYTES
     }
+}
+
+/// Says why a request is not sent, once its body has ended or rests: a guest
+/// that is about to write it would find it closed, and some can tell neither
+/// why nor go on.
+async fn refused<T>(error: Error, mut body: WasiBody) -> Result<T, Error> {
+    let mut bytes = 0;
+    while let Ok(Some(Ok(frame))) = timeout(REST, body.frame()).await {
+        bytes += frame.data_ref().map_or(0, Bytes::len);
+        if bytes > REFUSED_BYTES_MAX {
+            break;
+        }
+    }
+    Err(error)
 }
 
 /// The request target. `http` leaves the path out before a query.

@@ -102,7 +102,7 @@ fn failures_cost_their_own_exchange() {
     assert_500(&server, get("/trap"), "trapped");
     assert_500(&server, get("/spin"), "cpu_time_max");
     let small = program().arg("--memory-bytes-max", "8MiB").start();
-    assert_500(&small, with("/large", "bytes: 100000000\r\n"), "trapped");
+    assert_500(&small, with("/large", "bytes: 100000000\r\n"), "memory_bytes_max");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_response_is_checked_like_any_other() {
         assert_eq!(names(&answer), ["Date", "Connection", "Keep-Alive", "Content-Length"]);
     }
     let last = server.connect().ask(with("/raw", "name: connection\r\nvalue: Close\r\n"));
-    assert_eq!(last.header("connection"), Some("close"));
+    assert_eq!(last.header("connection"), Some("Close"));
     let empty = server.connect().ask(with("/raw", "status: 204\r\nbody: none\r\n"));
     assert_eq!((empty.status(), empty.text().as_str()), (Some(204), ""));
 }

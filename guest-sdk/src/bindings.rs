@@ -1,6 +1,6 @@
 //! What `wit-bindgen` makes of the contract in `wit/`, of the one clock
-//! function that [`timer`](crate::timer) needs, and of the sockets below
-//! [`net`](crate::net). Nothing here is meant to be used directly: the other
+//! function that [`timer`](crate::timer) needs, of the sockets below
+//! [`net`](crate::net), and of what some features have beside it. Nothing here is meant to be used directly: the other
 //! modules wrap it, and what the attributes expand to exports with it.
 #![allow(
     missing_docs,
@@ -76,6 +76,47 @@ optional! {
     check_continue: "innkeeper:http/check-continue"
     check_expectation: "innkeeper:http/check-expectation"
     client_error: "innkeeper:http/client-error"
+}
+
+/// What stands beside the contract, each with the feature of its name: the
+/// interfaces of a file of `wit/`.
+macro_rules! beside {
+    ($($feature:tt $module:ident: $path:tt $world:tt $imports:tt)*) => {$(
+        #[cfg(all(feature = $feature, target_family = "wasm"))]
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: $path,
+                inline: $imports,
+                world: $world,
+                generate_all,
+            });
+        }
+    )*};
+}
+
+beside! {
+    "config" config: "wit/config.wit" "innkeeper:guest-config/config" "
+        package innkeeper:guest-config;
+
+        world config {
+            import wasi:config/store@0.2.0-rc.1;
+        }
+    "
+    "keyvalue" keyvalue: "wit/keyvalue.wit" "innkeeper:guest-keyvalue/keyvalue" "
+        package innkeeper:guest-keyvalue;
+
+        world keyvalue {
+            import wasi:keyvalue/store@0.2.0-draft2;
+            import wasi:keyvalue/atomics@0.2.0-draft2;
+        }
+    "
+    "log" logging: "wit/logging.wit" "innkeeper:guest-logging/logging" "
+        package innkeeper:guest-logging;
+
+        world logging {
+            import wasi:logging/logging@0.1.0-draft;
+        }
+    "
 }
 
 /// The handler behind a middleware. A component that does not call it does not

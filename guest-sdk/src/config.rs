@@ -18,35 +18,10 @@
 use std::fmt;
 
 #[cfg(target_family = "wasm")]
-use bindings::wasi::config::store;
+use crate::bindings::config::wasi::config::store;
 
 #[cfg(not(target_family = "wasm"))]
 use crate::native::config as store;
-
-#[cfg(target_family = "wasm")]
-mod bindings {
-    #![allow(
-        missing_docs,
-        unsafe_code,
-        unused_qualifications,
-        clippy::all,
-        clippy::allow_attributes_without_reason,
-        reason = "generated code"
-    )]
-
-    wit_bindgen::generate!({
-        path: "wit/config.wit",
-        inline: "
-            package innkeeper:guest-config;
-
-            world config {
-                import wasi:config/store@0.2.0-rc.1;
-            }
-        ",
-        world: "innkeeper:guest-config/config",
-        generate_all,
-    });
-}
 
 /// Why the configuration could not be read, in the host's words. Innkeeper has
 /// it in memory, where that does not happen.
@@ -58,6 +33,7 @@ pub struct ConfigError(String);
 /// # Errors
 /// If the configuration cannot be read.
 pub fn get(key: &str) -> Result<Option<String>, ConfigError> {
+    link();
     Ok(store::get(key)?)
 }
 
@@ -66,7 +42,14 @@ pub fn get(key: &str) -> Result<Option<String>, ConfigError> {
 /// # Errors
 /// If the configuration cannot be read.
 pub fn all() -> Result<Vec<(String, String)>, ConfigError> {
+    link();
     Ok(store::get_all()?)
+}
+
+/// Tells the linker of the import; see `next`.
+fn link() {
+    #[cfg(target_family = "wasm")]
+    crate::bindings::config::__link_custom_section_describing_imports();
 }
 
 impl From<store::Error> for ConfigError {

@@ -18,36 +18,10 @@
 use std::fmt;
 
 #[cfg(target_family = "wasm")]
-use bindings::wasi::keyvalue::{atomics, store};
+use crate::bindings::keyvalue::wasi::keyvalue::{atomics, store};
 
 #[cfg(not(target_family = "wasm"))]
 use crate::native::keyvalue::{self as atomics, self as store};
-
-#[cfg(target_family = "wasm")]
-mod bindings {
-    #![allow(
-        missing_docs,
-        unsafe_code,
-        unused_qualifications,
-        clippy::all,
-        clippy::allow_attributes_without_reason,
-        reason = "generated code"
-    )]
-
-    wit_bindgen::generate!({
-        path: "wit/keyvalue.wit",
-        inline: "
-            package innkeeper:guest-keyvalue;
-
-            world keyvalue {
-                import wasi:keyvalue/store@0.2.0-draft2;
-                import wasi:keyvalue/atomics@0.2.0-draft2;
-            }
-        ",
-        world: "innkeeper:guest-keyvalue/keyvalue",
-        generate_all,
-    });
-}
 
 /// A bucket of keys and values.
 #[derive(Debug)]
@@ -84,6 +58,9 @@ enum Next {
 /// # Errors
 /// [`KeyValueError::NotGranted`], unless the operator has granted it.
 pub fn open(name: &str) -> Result<Bucket, KeyValueError> {
+    // See `next`.
+    #[cfg(target_family = "wasm")]
+    crate::bindings::keyvalue::__link_custom_section_describing_imports();
     Ok(Bucket(store::open(name)?))
 }
 

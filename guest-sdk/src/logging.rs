@@ -3,31 +3,8 @@
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-use bindings::wasi::logging::logging::{self, Level};
-
-mod bindings {
-    #![allow(
-        missing_docs,
-        unsafe_code,
-        unused_qualifications,
-        clippy::all,
-        clippy::allow_attributes_without_reason,
-        reason = "generated code"
-    )]
-
-    wit_bindgen::generate!({
-        path: "wit/logging.wit",
-        inline: "
-            package innkeeper:guest-logging;
-
-            world logging {
-                import wasi:logging/logging@0.1.0-draft;
-            }
-        ",
-        world: "innkeeper:guest-logging/logging",
-        generate_all,
-    });
-}
+use crate::bindings::logging as host;
+use crate::bindings::logging::wasi::logging::logging::{self, Level};
 
 /// The variable that says how much is logged.
 const LEVEL: &str = "RUST_LOG";
@@ -55,9 +32,8 @@ impl Log for Logger {
 /// Has records go to the host, unless the guest has a logger of its own. To be
 /// called before its code; any number of times.
 pub fn begin() {
-    // What tells the linker of the import is in an object that is left out if
-    // nothing of it is called.
-    bindings::__link_custom_section_describing_imports();
+    // See `next`.
+    host::__link_custom_section_describing_imports();
     if log::set_logger(&Logger).is_ok() {
         let wanted = std::env::var(LEVEL).ok().and_then(|level| level.parse().ok());
         log::set_max_level(wanted.unwrap_or(DEFAULT));

@@ -1,7 +1,8 @@
 //! What `wit-bindgen` makes of the contract in `wit/`, of the one clock
 //! function that [`timer`](crate::timer) needs, of the sockets below
-//! [`net`](crate::net), and of what some features have beside it. Nothing here is meant to be used directly: the other
-//! modules wrap it, and what the attributes expand to exports with it.
+//! [`net`](crate::net), and of what some features have beside it. Nothing here
+//! is meant to be used directly: the other modules wrap it, and what the
+//! attributes expand to exports with it.
 #![allow(
     missing_docs,
     unsafe_code,

@@ -42,8 +42,9 @@
 //! - The servers that a handler calls are functions of the test
 //!   ([`Request::upstream`]) and answer whole requests. They neither upgrade
 //!   nor are proxies, and send no interim responses.
-//! - Buckets are in memory ([`bucket`]), without limits and quotas; records of
-//!   the crate `log` go to the logger of the test, if it has one.
+//! - Buckets are in memory (`bucket`, with the feature `keyvalue`), without
+//!   limits and quotas; records of the crate `log` go to the logger of the
+//!   test, if it has one.
 //! - [`server`](crate::server) is not granted, and [`net`](crate::net) is not
 //!   there: calling it panics.
 //! - A panic is a failed test. In a component it is a trap: the client gets a

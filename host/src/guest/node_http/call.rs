@@ -97,9 +97,7 @@ fn send(exchange: &Exchange, response: OutgoingResponse) -> Result<(), Stopped> 
     let lines = headers.into_iter().map(|header| (header.name, header.value)).filter(is_of_message);
     let head = exchange.with_response(|response| {
         let (fields, limits) = response.open_fields()?;
-        for (name, value) in lines {
-            fields.append(&name, vec![value], limits)?;
-        }
+        fields.overlay(lines.collect(), limits)?;
         response.status = status_code;
         response.reason = reason;
         Ok(())
